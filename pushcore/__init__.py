@@ -1,0 +1,1 @@
+"""The sending engine: plain Python that knows FCM and knows neither Django nor Celery."""

@@ -1,0 +1,1 @@
+"""Ways to put rendered messages in front of FCM; see `base` for what each promises."""
