@@ -1,9 +1,24 @@
-"""The provider's answer → what became of the device: fcm.md's error table as one pure function."""
+"""The provider's answer → what became of the device, as one pure function.
+
+`verdict = judge(answer, now=time.time())` never raises, whatever the answer is.
+
+The rules are those of Google's "FCM error codes" and "Error handling" (AIP-193). An answer is
+read in one order: `FcmError.errorCode`, `ApnsError.statusCode`, `BadRequest.fieldViolations`,
+`ErrorInfo.reason`, the status, the HTTP code. Its message text decides nothing: it may change any
+day. What is not known is quarantined as FAILED with the raw body, and deactivates nobody.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from pushcore.retry_after import parse_retry_after_s
+from pushcore.transports.base import Answer, Fault
 
 
 class Outcome(IntEnum):
@@ -36,7 +51,7 @@ class Trouble(StrEnum):
     """The message itself is refused, whoever it is for: the campaign fails."""
     PROJECT = "project"
     """The project is refused (IAM, API disabled, wrong project): its campaigns pause."""
-    ACCESS_TOKEN = "access_token"
+    ACCESS_TOKEN = "access_token"  # noqa: S105 -- names a trouble, no password
     """Our access token is refused: refresh once, a second time pauses the project."""
     PLATFORM = "platform"
     """One platform's key (APNs, web push) is broken: that platform's devices fail."""
@@ -52,7 +67,7 @@ class Verdict(NamedTuple):
     outcome: Outcome
     """The final outcome; PENDING where it is worth trying again."""
     code: str = ""
-    """A stable, short code of the reason (`UNREGISTERED`, `UNAVAILABLE`, `TIMEOUT`); "" for success."""
+    """A stable, short code of the reason (`UNREGISTERED`, `TIMEOUT`); "" for success."""
     message_id: str = ""
     """The provider's message id, where accepted: the part after `messages/`."""
     ambiguous: bool = False
@@ -65,3 +80,228 @@ class Verdict(NamedTuple):
     """What the answer says about project, platform or payload."""
     detail: str = ""
     """The provider's own words (bounded), kept for refusals that are not self-explaining."""
+
+
+MAX_DETAIL_CHARS: Final = 500
+"""No more of the provider's words is kept with an outcome."""
+
+_MESSAGES: Final = b"/messages/"
+_MESSAGE_ID: Final = re.compile(r"projects/[^/]+/messages/(.{1,256})", re.DOTALL)
+_CODE: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
+_LONG_RUN: Final = re.compile(r"[A-Za-z0-9_:-]{20,}")
+_TARGET_FIELDS: Final = frozenset({"message.token", "message.fid"})
+
+# The payload is at fault, not the address (APNs: "Handling error responses").
+_APNS_PAYLOAD_REASONS: Final = frozenset(
+    {"BadCollapseId", "BadExpirationDate", "BadPriority", "PayloadEmpty", "PayloadTooLarge"}
+)
+
+_STATUS_CODES: Final = {
+    "INVALID_ARGUMENT": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+    "CANCELLED": 500,
+    "UNKNOWN": 500,
+    "INTERNAL": 500,
+    "ABORTED": 503,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+"""google.rpc.Code by name → the HTTP code whose treatment it gets."""
+
+
+def judge(answer: Answer, *, now: float) -> Verdict:
+    """Return what an answer means for its device and beyond; never raises.
+
+    `now` is the time of the answer in seconds since the epoch, for a Retry-After that is a date.
+    """
+    if answer.status == 200:
+        return _judge_success(answer.body)
+    if answer.fault is not None or answer.status == 0:
+        return _FAULTS[answer.fault or Fault.BROKEN]
+    error = _Error.read(answer)
+    verdict = _judge_fcm(error) if error.fcm_code else _judge_google(error)
+    if answer.retry_after is not None and verdict.outcome is Outcome.PENDING:
+        return verdict._replace(retry_after_s=parse_retry_after_s(answer.retry_after, now=now))
+    return verdict
+
+
+_FAULTS: Final = {
+    Fault.NEVER_SENT: Verdict(Outcome.PENDING, "NEVER_SENT", retry_now=True),
+    Fault.TIMEOUT: Verdict(Outcome.PENDING, "TIMEOUT", ambiguous=True),
+    Fault.BROKEN: Verdict(Outcome.PENDING, "CONNECTION_BROKEN", ambiguous=True),
+}
+
+
+def _judge_success(body: bytes) -> Verdict:
+    """Read the message id; cut out of the usual `{"name": "projects/…/messages/…"}` unparsed."""
+    found = body.find(_MESSAGES)
+    start = found + len(_MESSAGES)
+    end = body.find(b'"', start)
+    usual = found > 0 and 0 < end - start <= 256 and body.count(b'"') == 4 and b'"name"' in body
+    if usual and b"\\" not in body and body.isascii():
+        return Verdict(Outcome.SUCCESS, "", body[start:end].decode())
+    parsed = _parsed(body)
+    name = parsed.get("name") if isinstance(parsed, dict) else None
+    match = _MESSAGE_ID.fullmatch(name) if isinstance(name, str) else None
+    if match is None:
+        # Whoever answered this was not FCM as we know it: accepted or not, nobody can tell.
+        detail = _bounded(body.decode("utf-8", "replace"))
+        return Verdict(Outcome.PENDING, "NO_MESSAGE_ID", ambiguous=True, detail=detail)
+    return Verdict(Outcome.SUCCESS, "", match[1])
+
+
+class _Error(NamedTuple):
+    """What an error answer says, reduced to what decides."""
+
+    http: int
+    readable: bool
+    """Whether it is Google's error envelope at all."""
+    status: str
+    fcm_code: str
+    apns_status: int
+    apns_reason: str
+    fields: frozenset[str]
+    """The paths of the request that a BadRequest complains of."""
+    reason: str
+    """ErrorInfo.reason."""
+    detail: str
+
+    @classmethod
+    def read(cls, answer: Answer) -> _Error:
+        """Read an answer's body, which may be anything at all."""
+        parsed = _parsed(answer.body)
+        error = parsed.get("error") if isinstance(parsed, dict) else None
+        envelope = error if isinstance(error, dict) else {}
+        by_type = _details(envelope.get("details"))
+        apns = by_type.get("ApnsError", {})
+        apns_status = apns.get("statusCode")
+        message = _text(envelope.get("message"))
+        return cls(
+            http=answer.status,
+            readable=bool(envelope),
+            status=_text(envelope.get("status")),
+            fcm_code=_text(by_type.get("FcmError", {}).get("errorCode")),
+            apns_status=apns_status if isinstance(apns_status, int) else 0,
+            apns_reason=_text(apns.get("reason")),
+            fields=_violated_fields(by_type.get("BadRequest", {})),
+            reason=_text(by_type.get("ErrorInfo", {}).get("reason")),
+            detail=_bounded(message or answer.body.decode("utf-8", "replace")),
+        )
+
+
+_FCM: Final = {
+    "UNREGISTERED": Verdict(Outcome.INVALID_TOKEN, "UNREGISTERED"),
+    "SENDER_ID_MISMATCH": Verdict(Outcome.FAILED, "SENDER_ID_MISMATCH", trouble=Trouble.MISMATCH),
+    "QUOTA_EXCEEDED": Verdict(Outcome.PENDING, "QUOTA_EXCEEDED"),
+    "UNAVAILABLE": Verdict(Outcome.PENDING, "UNAVAILABLE", ambiguous=True),
+    "INTERNAL": Verdict(Outcome.PENDING, "INTERNAL", ambiguous=True),
+}
+"""FcmError.errorCode → its verdict, where nothing else matters."""
+
+
+def _judge_fcm(error: _Error) -> Verdict:
+    """Judge an answer that carries an FcmError: it is about this message."""
+    known = _FCM.get(error.fcm_code)
+    if known is not None:
+        return known
+    if error.fcm_code == "INVALID_ARGUMENT":
+        return _judge_invalid_argument(error)
+    if error.fcm_code in ("THIRD_PARTY_AUTH_ERROR", "APNS_AUTH_ERROR"):
+        return _refused("THIRD_PARTY_AUTH_ERROR", Trouble.PLATFORM, error)
+    if error.http >= 500:
+        return Verdict(Outcome.PENDING, _code(error), ambiguous=True, detail=error.detail)
+    return _refused(_code(error), Trouble.NONE, error)
+
+
+def _judge_invalid_argument(error: _Error) -> Verdict:
+    """Tell a bad address from a bad payload: both are INVALID_ARGUMENT."""
+    if error.apns_status == 410:
+        return Verdict(Outcome.INVALID_TOKEN, "UNREGISTERED")
+    if error.apns_reason in _APNS_PAYLOAD_REASONS or error.fields - _TARGET_FIELDS:
+        return _refused("INVALID_ARGUMENT", Trouble.PAYLOAD, error)
+    if error.apns_reason:
+        # BadDeviceToken may as well be an APNs key of the other environment: no proof of death.
+        return _refused("APNS_REJECTED", Trouble.NONE, error)
+    return Verdict(Outcome.INVALID_TOKEN, "INVALID_ARGUMENT")
+
+
+def _judge_google(error: _Error) -> Verdict:
+    """Judge an answer without an FcmError: it is about project, quota, payload or the way there."""
+    if error.apns_status == 410:
+        return Verdict(Outcome.INVALID_TOKEN, "UNREGISTERED")
+    if error.fields:
+        if error.fields <= _TARGET_FIELDS:
+            return Verdict(Outcome.INVALID_TOKEN, "INVALID_ARGUMENT")
+        return _refused("INVALID_ARGUMENT", Trouble.PAYLOAD, error)
+    if error.reason == "RATE_LIMIT_EXCEEDED":
+        return Verdict(Outcome.PENDING, "RATE_LIMIT_EXCEEDED", trouble=Trouble.PROJECT_QUOTA)
+    return _judge_code(_STATUS_CODES.get(error.status, error.http), error)
+
+
+def _judge_code(code: int, error: _Error) -> Verdict:
+    """Judge by the HTTP code (or the status's): no detail said anything."""
+    if code >= 500 or code == 408:
+        return Verdict(Outcome.PENDING, _code(error), ambiguous=True)
+    if code == 429:
+        return Verdict(Outcome.PENDING, _code(error), trouble=Trouble.PROJECT_QUOTA)
+    if code == 401:
+        return _waiting(Trouble.ACCESS_TOKEN, error)
+    if code in (403, 404) or 300 <= code < 400:
+        # Nobody at FCM looked at the device: a wrong project, no permission, or a portal between.
+        return _waiting(Trouble.PROJECT, error)
+    if code == 400 and error.readable:
+        return _refused("INVALID_ARGUMENT", Trouble.PAYLOAD, error)
+    return _refused(_code(error), Trouble.NONE, error)
+
+
+def _refused(code: str, trouble: Trouble, error: _Error) -> Verdict:
+    return Verdict(Outcome.FAILED, code, trouble=trouble, detail=error.detail)
+
+
+def _waiting(trouble: Trouble, error: _Error) -> Verdict:
+    return Verdict(Outcome.PENDING, _code(error), trouble=trouble, detail=error.detail)
+
+
+def _code(error: _Error) -> str:
+    """Return a short stable code, whatever stands in the answer."""
+    said = error.fcm_code or error.reason or error.status
+    return said if _CODE.fullmatch(said) else f"HTTP_{error.http}"
+
+
+def _details(details: object) -> dict[str, dict[str, Any]]:
+    """Return the details by the last part of their `@type`; the first of each type counts."""
+    found: dict[str, dict[str, Any]] = {}
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict):
+            found.setdefault(_text(detail.get("@type")).rpartition(".")[2], detail)
+    return found
+
+
+def _violated_fields(bad_request: Mapping[str, Any]) -> frozenset[str]:
+    violations = bad_request.get("fieldViolations")
+    found = violations if isinstance(violations, list) else ()
+    return frozenset(_text(v.get("field")) for v in found if isinstance(v, dict))
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _bounded(text: str) -> str:
+    """Return the text cut to `MAX_DETAIL_CHARS`, without what could be an address or a token."""
+    return _LONG_RUN.sub(_hidden, text[: 2 * MAX_DETAIL_CHARS])[:MAX_DETAIL_CHARS]
+
+
+def _hidden(run: re.Match[str]) -> str:
+    # Addresses and bearer tokens have a digit somewhere; the names of errors have none.
+    return "[redacted]" if any(char.isdigit() for char in run[0]) else run[0]
