@@ -85,8 +85,7 @@ class Verdict(NamedTuple):
 MAX_DETAIL_CHARS: Final = 500
 """No more of the provider's words is kept with an outcome."""
 
-_MESSAGES: Final = b"/messages/"
-_MESSAGE_ID: Final = re.compile(r"projects/[^/]+/messages/(.{1,256})", re.DOTALL)
+_MAX_MESSAGE_ID_CHARS: Final = 256
 _CODE: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 _LONG_RUN: Final = re.compile(r"[A-Za-z0-9_:-]{20,}")
 _TARGET_FIELDS: Final = frozenset({"message.token", "message.fid"})
@@ -135,22 +134,23 @@ _FAULTS: Final = {
 }
 
 
+def message_id_of(body: bytes) -> str:
+    """Return the id in `{"name": "projects/<project>/messages/<id>"}`; "" where it is not that."""
+    try:
+        name = orjson.loads(body)["name"]
+        message_id: str = name[name.index("/messages/") + 10 :]
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return ""
+    return message_id[:_MAX_MESSAGE_ID_CHARS]
+
+
 def _judge_success(body: bytes) -> Verdict:
-    """Read the message id; cut out of the usual `{"name": "projects/…/messages/…"}` unparsed."""
-    found = body.find(_MESSAGES)
-    start = found + len(_MESSAGES)
-    end = body.find(b'"', start)
-    usual = found > 0 and 0 < end - start <= 256 and body.count(b'"') == 4 and b'"name"' in body
-    if usual and b"\\" not in body and body.isascii():
-        return Verdict(Outcome.SUCCESS, "", body[start:end].decode())
-    parsed = _parsed(body)
-    name = parsed.get("name") if isinstance(parsed, dict) else None
-    match = _MESSAGE_ID.fullmatch(name) if isinstance(name, str) else None
-    if match is None:
-        # Whoever answered this was not FCM as we know it: accepted or not, nobody can tell.
-        detail = _bounded(body.decode("utf-8", "replace"))
-        return Verdict(Outcome.PENDING, "NO_MESSAGE_ID", ambiguous=True, detail=detail)
-    return Verdict(Outcome.SUCCESS, "", match[1])
+    message_id = message_id_of(body)
+    if message_id:
+        return Verdict(Outcome.SUCCESS, "", message_id)
+    # Whoever answered this was not FCM as we know it: accepted or not, nobody can tell.
+    detail = _bounded(body.decode("utf-8", "replace"))
+    return Verdict(Outcome.PENDING, "NO_MESSAGE_ID", ambiguous=True, detail=detail)
 
 
 class _Error(NamedTuple):
