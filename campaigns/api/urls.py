@@ -1,0 +1,3 @@
+"""Addresses of the campaign API."""
+
+urlpatterns: list[object] = []

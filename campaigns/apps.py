@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class CampaignsConfig(AppConfig):
+    """Campaigns and their ledger."""
+
+    name = "campaigns"

@@ -1,0 +1,112 @@
+"""What is planned becomes messages: hints to the workers, never the truth.
+
+A wave of a lane is published as one chord, whose callback asks for the next wave. Whatever gets
+lost on the way (a message, the callback, the publisher itself) stands in the ledger as a batch
+that is pending, and the rescue publishes it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from celery import chord
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+
+from campaigns.models import DeliveryBatch, Lane, PushCampaign
+from campaigns.states import BatchState
+
+
+def dispatch_next_wave(*, campaign: PushCampaign, lane_id: int, now: datetime) -> int:
+    """Publish the lane's next wave, unless one is under way; return how many batches it has."""
+    with transaction.atomic():
+        lane = (
+            Lane.objects.select_for_update(skip_locked=True)
+            .filter(pk=lane_id, halt_reason="")
+            .first()
+        )
+        if lane is None:
+            return 0
+        waiting = DeliveryBatch.objects.filter(
+            campaign_id=campaign.pk, project_id=lane.project_id, state=BatchState.PENDING
+        )
+        if waiting.filter(dispatched_at__isnull=False).exists():
+            return 0
+        batch_ids = list(
+            waiting.filter(Q(retry_at=None) | Q(retry_at__lte=now))
+            .order_by("seq")
+            .values_list("pk", flat=True)[: settings.WAVE_BATCHES]
+        )
+        _mark_dispatched(batch_ids, now=now)
+        Lane.objects.filter(pk=lane_id).update(progressed_at=now)
+    if batch_ids:
+        _publish_wave(batch_ids, campaign=campaign, project_id=lane.project_id)
+    return len(batch_ids)
+
+
+def dispatch_due_retries(*, campaign: PushCampaign, project_id: int, now: datetime) -> int:
+    """Publish the lane's batches whose retry is due, beside whatever wave is under way."""
+    due = DeliveryBatch.objects.filter(
+        campaign_id=campaign.pk,
+        project_id=project_id,
+        state=BatchState.PENDING,
+        dispatched_at=None,
+        retry_at__lte=now,
+    )
+    return _publish_again(campaign, list(due.values_list("pk", flat=True)), now=now)
+
+
+def dispatch_lost_again(*, campaign: PushCampaign, project_id: int, now: datetime) -> int:
+    """Publish the lane's batches again whose messages seem to be lost.
+
+    Each repeat waits twice as long as the one before, so that a campaign that merely stands in a
+    long queue does not fill it with copies; a copy that does arrive finds nothing to claim.
+    """
+    lost = [
+        batch_id
+        for batch_id, dispatched_at, dispatches in DeliveryBatch.objects.filter(
+            campaign_id=campaign.pk,
+            project_id=project_id,
+            state=BatchState.PENDING,
+            dispatched_at__isnull=False,
+        ).values_list("pk", "dispatched_at", "dispatches")
+        if (now - dispatched_at).total_seconds() >= patience_s(dispatches)
+    ]
+    return _publish_again(campaign, lost, now=now)
+
+
+def patience_s(dispatches: int) -> float:
+    """Return how long a message published so often may take before it counts as lost."""
+    return float(min(settings.STANDSTILL_S * 2 ** max(dispatches - 1, 0), 600))
+
+
+def publish_batch(*, campaign: PushCampaign, batch_id: int) -> None:
+    """Publish one batch outside of any wave."""
+    from campaigns.tasks import send_push_batch
+
+    send_push_batch.si(batch_id).apply_async(queue=campaign.queue)
+
+
+def _publish_again(campaign: PushCampaign, batch_ids: Sequence[int], *, now: datetime) -> int:
+    _mark_dispatched(batch_ids, now=now)
+    for batch_id in batch_ids:
+        publish_batch(campaign=campaign, batch_id=batch_id)
+    return len(batch_ids)
+
+
+def _mark_dispatched(batch_ids: Sequence[int], *, now: datetime) -> None:
+    # Before publishing: a publisher that dies in between leaves batches that look published,
+    # and those the rescue finds; the other way round a wave would be published twice.
+    DeliveryBatch.objects.filter(pk__in=batch_ids, state=BatchState.PENDING).update(
+        dispatched_at=now, dispatches=F("dispatches") + 1
+    )
+
+
+def _publish_wave(batch_ids: Sequence[int], *, campaign: PushCampaign, project_id: int) -> None:
+    from campaigns.tasks import aggregate_campaign_results, send_push_batch
+
+    header = [send_push_batch.si(batch_id).set(queue=campaign.queue) for batch_id in batch_ids]
+    callback = aggregate_campaign_results.si(campaign.pk, project_id).set(queue=campaign.queue)
+    chord(header)(callback)

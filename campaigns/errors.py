@@ -1,0 +1,35 @@
+"""What can go wrong when somebody asks something of a campaign.
+
+    CampaignError
+    ├── IllegalMove        the campaign's status does not allow it (409)
+    └── PayloadRefused     the message can't be sent as it is (400)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pushcore.validation import Problem
+
+
+class CampaignError(Exception):
+    """A request to a campaign was refused, and nothing has changed."""
+
+
+class IllegalMove(CampaignError):
+    """The campaign's status does not allow this move."""
+
+    def __init__(self, *, move: str, status: str, allowed: Sequence[str]) -> None:
+        self.move = move
+        self.status = status
+        self.allowed = list(allowed)
+        options = ", ".join(self.allowed) or "nothing"
+        super().__init__(f"Cannot {move} a campaign that is {status}; allowed now: {options}.")
+
+
+class PayloadRefused(CampaignError):
+    """The campaign's message breaks the provider's rules."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))

@@ -1,0 +1,109 @@
+"""The plan: the audience becomes ledger rows, slice by slice, inside PostgreSQL.
+
+One statement a slice reads the next devices in the order of their ids, groups them by 500 and
+writes the batches: no device passes through Python, so memory and start-up do not depend on the
+audience. The slice, the lane's progress and the campaign's total commit together, so a plan that
+was interrupted goes on where it stopped, and no device is planned twice.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from campaigns import transitions
+from campaigns.models import Lane, PushCampaign
+from devices.audience import Audience
+
+FIRST_SLICE_BATCHES = 20
+"""Small, so that the first messages leave while the rest is being planned."""
+SLICE_BATCHES = 400
+
+_WRITE_SLICE = """
+WITH audience AS ({audience} LIMIT %s),
+numbered AS (
+    SELECT id, (row_number() OVER (ORDER BY id) - 1) / %s AS place FROM audience
+),
+grouped AS (
+    SELECT place, array_agg(id ORDER BY id) AS ids FROM numbered GROUP BY place
+),
+written AS (
+    INSERT INTO campaigns_deliverybatch (campaign_id, project_id, seq, device_ids)
+    SELECT %s, %s, %s + place, ids FROM grouped ORDER BY place
+    RETURNING device_ids
+)
+SELECT count(*), coalesce(sum(cardinality(device_ids)), 0),
+       max(device_ids[cardinality(device_ids)])
+  FROM written
+"""
+
+
+class Slice(NamedTuple):
+    """What one step of planning wrote."""
+
+    batches: int
+    devices: int
+    is_last: bool
+
+
+def audience_of(campaign: PushCampaign) -> Audience:
+    """Return whom the campaign is for."""
+    return Audience(everybody=campaign.target_all, user_ids=campaign.target_user_ids)
+
+
+def open_lanes(*, campaign: PushCampaign, now: datetime) -> None:
+    """Write a lane for each project in the audience, which fixes where its plan ends."""
+    Lane.objects.bulk_create(
+        [
+            Lane(campaign=campaign, project_id=project_id, plan_until_id=last_id, progressed_at=now)
+            for project_id, last_id in audience_of(campaign).last_id_by_project().items()
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def plan_next_slice(*, campaign: PushCampaign, lane_id: int, now: datetime) -> Slice | None:
+    """Write the next slice of the lane's plan.
+
+    Returns None where there is nothing to do: the plan is complete, somebody else is planning
+    this lane, or the campaign is no longer being sent.
+    """
+    with transaction.atomic():
+        lane = (
+            Lane.objects.select_for_update(skip_locked=True)
+            .filter(pk=lane_id, planned_at=None)
+            .first()
+        )
+        if lane is None:
+            return None
+        limit = SLICE_BATCHES if lane.planned_batches else FIRST_SLICE_BATCHES
+        batches, devices, last_id = _write_slice(campaign, lane, limit=limit)
+        is_last = batches < limit
+        Lane.objects.filter(pk=lane_id).update(
+            planned_through_id=last_id or lane.planned_through_id,
+            planned_batches=lane.planned_batches + batches,
+            planned_at=now if is_last else None,
+            progressed_at=now,
+        )
+        if not transitions.add_planned(campaign_id=campaign.pk, devices=devices):
+            transaction.set_rollback(True)
+            return None
+    return Slice(batches=batches, devices=devices, is_last=is_last)
+
+
+def _write_slice(campaign: PushCampaign, lane: Lane, *, limit: int) -> tuple[int, int, int | None]:
+    size: int = settings.BATCH_SIZE
+    devices = audience_of(campaign).devices_of_project(
+        lane.project_id, after_id=lane.planned_through_id, until_id=lane.plan_until_id
+    )
+    sql, params = devices.values("id").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _WRITE_SLICE.format(audience=sql),
+            [*params, limit * size, size, campaign.pk, lane.project_id, lane.planned_batches],
+        )
+        batches, count, last_id = cursor.fetchone()
+    return batches, int(count), last_id

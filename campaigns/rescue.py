@@ -1,0 +1,104 @@
+"""The rescue: finds in the ledger what got lost on the way, and sets it going again.
+
+Beat runs it every few seconds; two at once do no harm, as every step is a guarded write. It is
+what makes the chord a hint: a killed worker, an emptied Redis or a callback that never ran leave
+traces in the ledger, and this reads them.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from campaigns import dispatch, transitions
+from campaigns.ledger import Entry, rewrite_open_batch, skip_untried_batches
+from campaigns.models import DeliveryBatch, Lane, PushCampaign
+from campaigns.states import STOPPED, BatchState, CampaignStatus
+from pushcore.outcomes import Outcome
+from pushcore.retry import Guarantee
+
+logger = logging.getLogger(__name__)
+
+MAX_CRASHES = 5
+"""A batch that failed in our own hands so often is set aside: it would do so for ever."""
+
+SWEEP_BATCHES = 500
+
+
+def rescue_all(*, now: datetime) -> None:
+    """Look at everything that is not settled, and set going what stands still."""
+    for batch_id in _expired_leases(now):
+        take_over_expired_batch(batch_id=batch_id, now=now)
+    for campaign in PushCampaign.objects.filter(status=CampaignStatus.PROCESSING):
+        if not transitions.cancel_if_expired(campaign_id=campaign.pk, now=now):
+            rescue_campaign(campaign=campaign, now=now)
+    for campaign in PushCampaign.objects.filter(
+        status=CampaignStatus.PAUSED, expires_at__lte=now
+    ):
+        transitions.cancel_if_expired(campaign_id=campaign.pk, now=now)
+    stopped = DeliveryBatch.objects.filter(
+        state=BatchState.PENDING, campaign__status__in=STOPPED
+    ).values_list("campaign_id", flat=True)
+    for campaign_id in stopped.distinct():
+        close_stopped_campaign(campaign_id=campaign_id, now=now)
+
+
+def rescue_campaign(*, campaign: PushCampaign, now: datetime) -> None:
+    """Set going what stands still in one campaign, and complete it if nothing is left."""
+    from campaigns.services import publish_plan
+
+    lanes = list(Lane.objects.filter(campaign=campaign, halt_reason=""))
+    still = now - timedelta(seconds=settings.STANDSTILL_S)
+    if any(lane.planned_at is None and lane.progressed_at <= still for lane in lanes):
+        logger.warning("Campaign %s stands still while it is planned: planning on.", campaign.pk)
+        publish_plan(campaign)
+    for lane in lanes:
+        dispatch.dispatch_due_retries(campaign=campaign, project_id=lane.project_id, now=now)
+        lost = dispatch.dispatch_lost_again(
+            campaign=campaign, project_id=lane.project_id, now=now
+        )
+        if lost:
+            logger.warning("Campaign %s: %s messages published again.", campaign.pk, lost)
+        dispatch.dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now)
+    transitions.complete_if_settled(campaign_id=campaign.pk, now=now)
+
+
+def take_over_expired_batch(*, batch_id: int, now: datetime) -> bool:
+    """Take a batch from a holder that let its lease run out.
+
+    What was pending in it may have been accepted: under `at_most_once` it is unknown from now
+    on, else it is sent again. A batch that keeps losing its holders is set aside.
+    """
+    guarantee = PushCampaign.objects.values_list("guarantee", flat=True).get(batches=batch_id)
+
+    def rewrite(entry: Entry) -> None:
+        entry.maybe_sent = True
+        if guarantee == Guarantee.AT_MOST_ONCE:
+            entry.settle_pending(Outcome.UNKNOWN, code="WORKER_LOST")
+        elif entry.crashes + 1 >= MAX_CRASHES:
+            entry.settle_pending(Outcome.UNKNOWN, code="GIVEN_UP")
+
+    taken = rewrite_open_batch(
+        batch_id=batch_id, state=BatchState.SENDING, now=now, rewrite=rewrite
+    )
+    if taken:
+        logger.warning("Batch %s: its worker is gone, taken over.", batch_id)
+    return taken
+
+
+def close_stopped_campaign(*, campaign_id: int, now: datetime) -> None:
+    """Give every waiting device of a cancelled or failed campaign its final outcome."""
+    while skip_untried_batches(campaign_id=campaign_id, now=now, limit=SWEEP_BATCHES):
+        pass
+    tried = DeliveryBatch.objects.filter(campaign_id=campaign_id, state=BatchState.PENDING)
+    for batch_id in tried.values_list("pk", flat=True):
+        rewrite_open_batch(
+            batch_id=batch_id, state=BatchState.PENDING, now=now, rewrite=Entry.close_pending
+        )
+
+
+def _expired_leases(now: datetime) -> list[int]:
+    expired = DeliveryBatch.objects.filter(state=BatchState.SENDING, lease_until__lte=now)
+    return list(expired.values_list("pk", flat=True))

@@ -1,0 +1,124 @@
+"""What people and programs ask of campaigns; API, command line and schedules all call these.
+
+Each function is one decision: it is made by a guarded UPDATE, and what follows from it is
+published on commit. A broker that is away delays a campaign, it never loses one: the rescue
+publishes what the ledger says is due.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from uuid import UUID
+
+from celery import Task
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from campaigns import transitions
+from campaigns.errors import PayloadRefused
+from campaigns.models import Lane, PushCampaign
+from campaigns.planner import open_lanes
+from campaigns.rescue import close_stopped_campaign
+from campaigns.states import CampaignStatus, Move
+from pushcore.validation import validate
+
+logger = logging.getLogger(__name__)
+
+
+def start_campaign(*, campaign_id: int, task_id: UUID, now: datetime) -> PushCampaign:
+    """Start sending a draft or scheduled campaign; its planning goes on in the background.
+
+    Raises:
+        IllegalMove: it was started before (a second caller never sends a second time).
+        PayloadRefused: the provider would refuse the message.
+        PushCampaign.DoesNotExist: there is no such campaign.
+    """
+    campaign = PushCampaign.objects.get(pk=campaign_id)
+    if campaign.status in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED):
+        refuse_bad_payload(campaign, now=now)
+    with transaction.atomic():
+        transitions.start(campaign_id=campaign_id, task_id=task_id, now=now)
+        open_lanes(campaign=campaign, now=now)
+        transaction.on_commit(lambda: publish_plan(campaign, task_id=task_id))
+    campaign.refresh_from_db()
+    return campaign
+
+
+def refuse_bad_payload(campaign: PushCampaign, *, now: datetime) -> None:
+    """Check the campaign's message against the provider's rules.
+
+    Raises:
+        PayloadRefused: with every problem found.
+    """
+    if problems := validate(campaign.content(), now=now):
+        raise PayloadRefused(problems)
+
+
+def pause_campaign(*, campaign_id: int) -> None:
+    """Stop sending for now; what is in flight settles.
+
+    Raises:
+        IllegalMove: it is not being sent.
+    """
+    transitions.move_campaign(
+        campaign_id=campaign_id, move=Move.PAUSE, status_reason="paused by hand"
+    )
+
+
+def resume_campaign(*, campaign_id: int) -> None:
+    """Send on what is not settled yet, also where a refusal of the provider had paused it.
+
+    Raises:
+        IllegalMove: it is not paused.
+    """
+    with transaction.atomic():
+        transitions.move_campaign(campaign_id=campaign_id, move=Move.RESUME, status_reason="")
+        transitions.clear_halts(campaign_id=campaign_id)
+        transitions.forget_dispatches(campaign_id=campaign_id)
+        campaign = PushCampaign.objects.get(pk=campaign_id)
+        transaction.on_commit(lambda: publish_plan(campaign))
+
+
+def cancel_campaign(*, campaign_id: int, now: datetime) -> None:
+    """End the campaign; whoever has not been sent to is skipped.
+
+    Raises:
+        IllegalMove: it has ended already.
+    """
+    transitions.move_campaign(
+        campaign_id=campaign_id,
+        move=Move.CANCEL,
+        completed_at=now,
+        status_reason="cancelled by hand",
+    )
+    close_stopped_campaign(campaign_id=campaign_id, now=now)
+
+
+def publish_plan(campaign: PushCampaign, *, task_id: UUID | None = None) -> None:
+    """Ask a worker to plan and dispatch; a broker that is away is left to the rescue."""
+    from campaigns.tasks import execute_push_campaign
+
+    publish_or_leave(
+        execute_push_campaign,
+        campaign.pk,
+        queue=campaign.queue,
+        task_id=str(task_id) if task_id else None,
+    )
+
+
+def publish_or_leave(
+    task: Task, *args: int, queue: str, task_id: str | None = None
+) -> None:
+    """Publish a hint; where the broker is away, say so and leave it to the rescue."""
+    try:
+        task.apply_async(
+            args, queue=queue, task_id=task_id, retry=True, retry_policy={"max_retries": 1}
+        )
+    except OperationalError:
+        logger.warning("The broker is away: %s%s is left to the rescue.", task.name, args)
+
+
+def lanes_of(campaign_id: int) -> list[Lane]:
+    """Return the campaign's lanes in a stable order."""
+    return list(Lane.objects.filter(campaign_id=campaign_id).order_by("project_id"))

@@ -1,0 +1,121 @@
+"""Every write of a campaign's status and of what holds a lane up.
+
+The UPDATE names the statuses that it may come from; the count of rows says whether it won.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, F, OuterRef, Q
+
+from campaigns.errors import IllegalMove
+from campaigns.models import DeliveryBatch, Lane, PushCampaign
+from campaigns.states import MOVES, BatchState, CampaignStatus, Move, moves_from
+
+
+def move_campaign(*, campaign_id: int, move: Move, **changes: Any) -> None:
+    """Make the move, with further `changes` of fields, if the campaign's status allows it.
+
+    Raises:
+        IllegalMove: it does not, and nothing has changed.
+        PushCampaign.DoesNotExist: there is no such campaign.
+    """
+    if not _try(campaign_id, move, **changes):
+        status = PushCampaign.objects.values_list("status", flat=True).get(pk=campaign_id)
+        raise IllegalMove(move=move, status=status, allowed=moves_from(status))
+
+
+def _try(campaign_id: int, move: Move, *conditions: Q | Exists, **changes: Any) -> bool:
+    sources, target = MOVES[move]
+    rows = PushCampaign.objects.filter(*conditions, pk=campaign_id, status__in=sources).update(
+        status=target, **changes
+    )
+    return rows == 1
+
+
+def start(*, campaign_id: int, task_id: UUID, now: datetime) -> None:
+    """Move a draft or scheduled campaign to processing.
+
+    Raises:
+        IllegalMove: it was started, or ended, before.
+    """
+    move_campaign(
+        campaign_id=campaign_id, move=Move.SEND, task_id=task_id, started_at=now, status_reason=""
+    )
+
+
+def complete_if_settled(*, campaign_id: int, now: datetime) -> bool:
+    """Complete the campaign, if all of it is planned and every device has its final outcome.
+
+    Returns whether this call completed it: of many that ask, exactly one gets True.
+    """
+    open_batches = DeliveryBatch.objects.filter(
+        campaign=OuterRef("pk"), state__in=[BatchState.PENDING, BatchState.SENDING]
+    )
+    unplanned = Lane.objects.filter(campaign=OuterRef("pk"), planned_at=None)
+    return _try(
+        campaign_id,
+        Move.COMPLETE,
+        ~Exists(open_batches),
+        ~Exists(unplanned),
+        completed_at=now,
+        status_reason="",
+    )
+
+
+def fail_if_running(*, campaign_id: int, reason: str, now: datetime) -> bool:
+    """Fail the campaign for good: the provider refuses its message, whoever it is for."""
+    return _try(campaign_id, Move.FAIL, status_reason=reason, completed_at=now)
+
+
+def cancel_if_expired(*, campaign_id: int, now: datetime) -> bool:
+    """Cancel the campaign, if `expires_at` has passed while it was being sent or paused."""
+    return _try(
+        campaign_id,
+        Move.CANCEL,
+        Q(expires_at__lte=now, started_at__isnull=False),
+        status_reason="expired before everybody was sent to",
+        completed_at=now,
+    )
+
+
+def halt_lane(*, campaign_id: int, project_id: int, reason: str) -> bool:
+    """Hold the lane up, because the project refuses us; pause a campaign with no lane left.
+
+    Returns whether this call did it: the first of many workers that meet the same refusal.
+    """
+    halted = Lane.objects.filter(
+        campaign_id=campaign_id, project_id=project_id, halt_reason=""
+    ).update(halt_reason=reason)
+    if halted:
+        running = Lane.objects.filter(campaign=OuterRef("pk"), halt_reason="")
+        _try(campaign_id, Move.PAUSE, ~Exists(running), status_reason=reason)
+    return halted == 1
+
+
+def clear_halts(*, campaign_id: int) -> None:
+    """Let every lane of the campaign go on: a person says that the reason is mended."""
+    Lane.objects.filter(campaign_id=campaign_id).exclude(halt_reason="").update(halt_reason="")
+
+
+def forget_dispatches(*, campaign_id: int) -> None:
+    """Take every waiting batch for unpublished, so that dispatch publishes it again."""
+    DeliveryBatch.objects.filter(
+        campaign_id=campaign_id, state=BatchState.PENDING, dispatched_at__isnull=False
+    ).update(dispatched_at=None, dispatches=0)
+
+
+def touch_lane(*, lane_id: int, now: datetime) -> None:
+    """Note that the lane moved: it does not stand still."""
+    Lane.objects.filter(pk=lane_id).update(progressed_at=now)
+
+
+def add_planned(*, campaign_id: int, devices: int) -> bool:
+    """Count planned devices, if the campaign is still being sent: else the plan must not grow."""
+    rows = PushCampaign.objects.filter(pk=campaign_id, status=CampaignStatus.PROCESSING).update(
+        total_recipients=F("total_recipients") + devices
+    )
+    return rows == 1

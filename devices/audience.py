@@ -1,0 +1,40 @@
+"""An audience: a choice of devices, as one query in the order of their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Max, QuerySet
+
+from devices.models import DeviceToken
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Which active devices a campaign reaches: everybody's, or those of some users."""
+
+    everybody: bool = False
+    user_ids: Sequence[str] = ()
+
+    def devices(self) -> QuerySet[DeviceToken]:
+        """Return the audience's active devices, in no order yet."""
+        active = DeviceToken.objects.filter(is_active=True)
+        if self.everybody:
+            return active
+        return active.filter(user_id__in=list(self.user_ids))
+
+    def devices_of_project(
+        self, project_id: int, *, after_id: int, until_id: int
+    ) -> QuerySet[DeviceToken]:
+        """Return those of one project within a range of ids, in ascending order."""
+        return (
+            self.devices()
+            .filter(project_id=project_id, id__gt=after_id, id__lte=until_id)
+            .order_by("id")
+        )
+
+    def last_id_by_project(self) -> dict[int, int]:
+        """Return, for each project with devices in the audience, the last of their ids."""
+        rows = self.devices().values("project_id").order_by().annotate(last_id=Max("id"))
+        return {row["project_id"]: row["last_id"] for row in rows}

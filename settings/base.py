@@ -1,0 +1,184 @@
+"""What holds wherever Pushcore runs. Anything that differs comes from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dj_database_url
+from kombu import Queue
+
+from settings import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "django_filters",
+    "drf_spectacular",
+    "devices",
+    "campaigns",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "settings.urls"
+WSGI_APPLICATION = "settings.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+
+# --- Data -------------------------------------------------------------------------------------
+
+DATABASE_URL = environment.text("DATABASE_URL")
+DATABASES = {
+    "default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True),
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+
+# --- API --------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "PAGE_SIZE": 50,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Pushcore",
+    "DESCRIPTION": "Push campaigns to millions of devices, each one accounted for.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# --- The provider -----------------------------------------------------------------------------
+
+FCM_ENDPOINT = environment.text("FCM_ENDPOINT", "https://fcm.googleapis.com")
+FCM_CA_FILE = environment.text("FCM_CA_FILE", "") or None
+FCM_CONNECTIONS = environment.integer("FCM_CONNECTIONS", 5)
+FCM_IN_FLIGHT = environment.integer("FCM_IN_FLIGHT", 500)
+FCM_TIMEOUT_S = environment.integer("FCM_TIMEOUT_S", 15)
+"""Google asks for at least 10 s; a slower answer counts as unknown."""
+FERNET_KEYS = environment.words("FERNET_KEYS")
+"""For credentials that are encrypted at rest; the first encrypts, all decrypt."""
+
+# --- The engine -------------------------------------------------------------------------------
+
+REDIS_URL = environment.text("REDIS_URL")
+BATCH_SIZE = 500
+WAVE_BATCHES = 2_000
+"""At most so many batches of one campaign and project stand in the broker: 1M devices."""
+LEASE_S = environment.integer("LEASE_S", 300)
+"""How long a claimed batch belongs to its worker: longer than the hard limit of its task."""
+SEND_DEADLINE_S = environment.integer("SEND_DEADLINE_S", 60)
+"""How long one batch may start messages; what has not started by then goes back."""
+RETRY_MAX_ATTEMPTS = environment.integer("RETRY_MAX_ATTEMPTS", 5)
+RETRY_MAX_AGE_S = environment.integer("RETRY_MAX_AGE_S", 3_600)
+QUOTA_SHARE_NORMAL = 0.9
+QUOTA_SHARE_LOW = 0.8
+RESCUE_INTERVAL_S = environment.integer("RESCUE_INTERVAL_S", 5)
+STANDSTILL_S = environment.integer("STANDSTILL_S", 10)
+"""A campaign without any progress for so long has lost its messages: they are sent again."""
+
+# --- Celery: measured reasons for each stand in docs/operations.md ------------------------------
+
+CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL", REDIS_URL)
+CELERY_RESULT_BACKEND = environment.text("CELERY_RESULT_BACKEND", REDIS_URL)
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_QUEUES = [Queue("high_priority"), Queue("default"), Queue("low_priority")]
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SOFT_TIME_LIMIT = 200
+CELERY_TASK_TIME_LIMIT = 240
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = 3_600
+CELERY_RESULT_CHORD_EXPIRES = 7 * 24 * 3_600
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = CELERY_BROKER_URL.startswith("redis")
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 5_000
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # KiB
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 60
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_DB_REUSE_MAX = 1_000
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS: dict[str, object] = {}
+if CELERY_BROKER_URL.startswith("redis"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": 1_800,
+        "queue_order_strategy": "priority",
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+    }
+CELERY_REDIS_SOCKET_TIMEOUT = 30.0
+CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 5.0
+CELERY_REDIS_SOCKET_KEEPALIVE = True
+CELERY_BEAT_SCHEDULE = {
+    "rescue": {
+        "task": "campaigns.rescue",
+        "schedule": RESCUE_INTERVAL_S,
+        "options": {"queue": "high_priority", "expires": RESCUE_INTERVAL_S * 2},
+    },
+}
+
+# --- Logs: a sentence each, never an address or a bearer token ----------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": environment.text("LOG_LEVEL", "INFO")},
+    "loggers": {"celery.app.trace": {"level": "WARNING"}},
+}

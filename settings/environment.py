@@ -1,0 +1,44 @@
+"""Reading settings from environment variables, with an error that names the variable."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str | None = None) -> str:
+    """Return the variable's value; `<name>_FILE` may name a file that holds it (a secret mount).
+
+    Raises:
+        ImproperlyConfigured: neither is set and there is no default.
+    """
+    if path := os.environ.get(f"{name}_FILE"):
+        return Path(path).read_text(encoding="utf-8").strip()
+    value = os.environ.get(name, default)
+    if value is None:
+        message = f"The environment variable {name} is not set (or {name}_FILE, a path to it)."
+        raise ImproperlyConfigured(message)
+    return value
+
+
+def integer(name: str, default: int) -> int:
+    """Return the variable as a whole number.
+
+    Raises:
+        ImproperlyConfigured: it is set to something else.
+    """
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    try:
+        return int(value)
+    except ValueError:
+        message = f"The environment variable {name} must be a whole number, not {value!r}."
+        raise ImproperlyConfigured(message) from None
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Return a comma-separated variable as a list without empty entries."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
