@@ -1,0 +1,6 @@
+"""An FCM HTTP v1 on loopback: the judge of every claim about what was sent, and how often.
+
+Run it as `python -m loadtests.fcm_emulator`; start it from Python with `process.launch`; steer
+and question it with `control.EmulatorControl`. What it checks and what it cannot tell stands in
+`docs/emulator.md`.
+"""
