@@ -138,16 +138,20 @@ def message_id_of(body: bytes) -> str:
     """Return the id in `{"name": "projects/<project>/messages/<id>"}`; "" where it is not that."""
     try:
         name = orjson.loads(body)["name"]
-        message_id: str = name[name.index("/messages/") + 10 :]
-    except (ValueError, TypeError, LookupError, AttributeError):
+    except (ValueError, TypeError, LookupError):
         return ""
-    return message_id[:_MAX_MESSAGE_ID_CHARS]
+    if not isinstance(name, str):
+        return ""
+    return name.partition("/messages/")[2][:_MAX_MESSAGE_ID_CHARS]
 
 
 def _judge_success(body: bytes) -> Verdict:
     message_id = message_id_of(body)
     if message_id:
         return Verdict(Outcome.SUCCESS, "", message_id)
+    if body.lstrip()[:1] in (b"", b"{") and _parsed(body) is None:
+        # Cut off on its way: 200 was said, and a second message is worse than a lost id.
+        return Verdict(Outcome.SUCCESS)
     # Whoever answered this was not FCM as we know it: accepted or not, nobody can tell.
     detail = _bounded(body.decode("utf-8", "replace"))
     return Verdict(Outcome.PENDING, "NO_MESSAGE_ID", ambiguous=True, detail=detail)
