@@ -1,3 +1,5 @@
+"""Django's registration of `campaigns`."""
+
 from django.apps import AppConfig
 
 

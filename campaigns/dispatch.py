@@ -15,8 +15,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 
+from campaigns import transitions
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
-from campaigns.states import BatchState
+from campaigns.states import BatchState, CampaignStatus
 
 
 def dispatch_next_wave(*, campaign: PushCampaign, lane_id: int, now: datetime) -> int:
@@ -46,6 +47,25 @@ def dispatch_next_wave(*, campaign: PushCampaign, lane_id: int, now: datetime) -
     return len(batch_ids)
 
 
+def continue_lane(*, campaign_id: int, project_id: int, now: datetime) -> None:
+    """Go on after a wave, as the ledger says: the next wave, or the end of the campaign."""
+    campaign = PushCampaign.objects.get(pk=campaign_id)
+    if campaign.status == CampaignStatus.PROCESSING:
+        lane = Lane.objects.get(campaign_id=campaign_id, project_id=project_id)
+        dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now)
+    complete_and_tell(campaign=campaign, now=now)
+
+
+def complete_and_tell(*, campaign: PushCampaign, now: datetime) -> bool:
+    """Complete the campaign, if the ledger says that all is settled, and tell the people once."""
+    from campaigns.tasks import send_admin_notification
+
+    completed = transitions.complete_if_settled(campaign_id=campaign.pk, now=now)
+    if completed:
+        send_admin_notification.si(campaign.pk).apply_async(queue=campaign.queue)
+    return completed
+
+
 def dispatch_due_retries(*, campaign: PushCampaign, project_id: int, now: datetime) -> int:
     """Publish the lane's batches whose retry is due, beside whatever wave is under way."""
     due = DeliveryBatch.objects.filter(
@@ -72,7 +92,7 @@ def dispatch_lost_again(*, campaign: PushCampaign, project_id: int, now: datetim
             state=BatchState.PENDING,
             dispatched_at__isnull=False,
         ).values_list("pk", "dispatched_at", "dispatches")
-        if (now - dispatched_at).total_seconds() >= patience_s(dispatches)
+        if dispatched_at and (now - dispatched_at).total_seconds() >= patience_s(dispatches)
     ]
     return _publish_again(campaign, lost, now=now)
 

@@ -1,8 +1,8 @@
 """What can go wrong when somebody asks something of a campaign.
 
-    CampaignError
-    ├── IllegalMove        the campaign's status does not allow it (409)
-    └── PayloadRefused     the message can't be sent as it is (400)
+CampaignError
+├── IllegalMove        the campaign's status does not allow it (409)
+└── PayloadRefused     the message can't be sent as it is (400)
 """
 
 from __future__ import annotations

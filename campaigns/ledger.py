@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
@@ -203,7 +204,9 @@ def _write_if(
 ) -> bool:
     """Write the account, if the batch is still in `state` under the entry's fencing number."""
     pending = entry.outcomes.count(Outcome.PENDING)
-    settled = {f"{name}_count": count for name, count in Counts.of(entry.outcomes)._asdict().items()}
+    settled = {
+        f"{name}_count": count for name, count in Counts.of(entry.outcomes)._asdict().items()
+    }
     rows = DeliveryBatch.objects.filter(
         pk=entry.batch_id, state=state, attempt=entry.attempt
     ).update(
@@ -275,7 +278,7 @@ def _entry_of(row: DeliveryBatch, *, now: datetime) -> Entry:
         attempt=row.attempt,
         device_ids=row.device_ids,
         outcomes=row.outcomes or [int(Outcome.PENDING)] * len(row.device_ids),
-        message_ids=row.message_ids or [None] * len(row.device_ids),
+        message_ids=[*(row.message_ids or repeat(None, len(row.device_ids)))],
         errors=row.errors,
         retries={int(place): Waiting(*kept) for place, kept in row.retries.items()},
         maybe_sent=row.maybe_sent,
@@ -324,5 +327,40 @@ def skip_untried_batches(*, campaign_id: int, now: datetime, limit: int) -> int:
                 "skipped": int(Outcome.SKIPPED),
             },
         )
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+_REOPEN_FAILED = """
+WITH failed AS (
+    SELECT id, failure_count - invalid_count AS fresh FROM campaigns_deliverybatch
+     WHERE campaign_id = %(campaign_id)s AND state = 'settled' AND failure_count > invalid_count
+     ORDER BY id FOR UPDATE
+), reopened AS (
+    UPDATE campaigns_deliverybatch AS batch
+       SET state = 'pending', settled_at = NULL, crashes = 0, failure_count = invalid_count,
+           outcomes = array_replace(outcomes, %(failed)s::smallint, 0::smallint),
+           errors = (SELECT coalesce(jsonb_object_agg(error.key, error.value), '{}')
+                       FROM jsonb_each(errors) AS error
+                      WHERE outcomes[error.key::int + 1] <> %(failed)s)
+      FROM failed WHERE batch.id = failed.id
+    RETURNING failed.fresh
+), total AS (
+    SELECT coalesce(sum(fresh), 0) AS devices FROM reopened
+)
+UPDATE campaigns_pushcampaign
+   SET failure_count = failure_count - total.devices, sent_count = sent_count - total.devices
+  FROM total WHERE campaigns_pushcampaign.id = %(campaign_id)s
+RETURNING total.devices
+"""
+
+
+def reopen_failed(*, campaign_id: int) -> int:
+    """Make every failed device of settled batches pending again, dead ones excepted.
+
+    To be called in one transaction with the move that allows it. Returns how many devices.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_REOPEN_FAILED, {"campaign_id": campaign_id, "failed": int(Outcome.FAILED)})
         row = cursor.fetchone()
     return int(row[0]) if row else 0

@@ -80,7 +80,8 @@ class PushCampaign(models.Model):
                 condition=Q(status__in=CampaignStatus.values), name="campaign_status_legal"
             ),
             models.CheckConstraint(
-                condition=Q(priority__in=[one.value for one in Priority]), name="campaign_priority_legal"
+                condition=Q(priority__in=[one.value for one in Priority]),
+                name="campaign_priority_legal",
             ),
             models.CheckConstraint(
                 condition=Q(sent_count=F("success_count") + F("failure_count") + F("unknown_count"))
@@ -120,7 +121,7 @@ class PushCampaign(models.Model):
     @property
     def remaining_count(self) -> int:
         """How many planned devices have no final outcome yet."""
-        return self.total_recipients - self.sent_count - self.skipped_count
+        return int(self.total_recipients - self.sent_count - self.skipped_count)
 
     @property
     def allowed_moves(self) -> list[str]:
@@ -213,7 +214,7 @@ class DeliveryBatch(models.Model):
     retries = models.JSONField(
         default=dict,
         db_default={},
-        help_text='Waiting devices only: index → {"attempts", "ambiguous", "since", "due", "code"}.',
+        help_text="Waiting devices only: index → [attempts, ambiguous, since, due, code].",
     )
     success_count = models.PositiveSmallIntegerField(default=0, db_default=0)
     failure_count = models.PositiveSmallIntegerField(default=0, db_default=0)

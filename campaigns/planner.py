@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from campaigns import transitions
 from campaigns.models import Lane, PushCampaign
-from devices.audience import Audience
+from devices.audience import Audience, newest_device_id
 
 FIRST_SLICE_BATCHES = 20
 """Small, so that the first messages leave while the rest is being planned."""
@@ -55,13 +55,17 @@ def audience_of(campaign: PushCampaign) -> Audience:
 
 
 def open_lanes(*, campaign: PushCampaign, now: datetime) -> None:
-    """Write a lane for each project in the audience, which fixes where its plan ends."""
+    """Write a lane for each project in the audience, and fix where their plans end.
+
+    A device that registers later has a higher id than `plan_until_id`, so a campaign's audience
+    does not grow while it is being planned.
+    """
+    newest = newest_device_id()
     Lane.objects.bulk_create(
         [
-            Lane(campaign=campaign, project_id=project_id, plan_until_id=last_id, progressed_at=now)
-            for project_id, last_id in audience_of(campaign).last_id_by_project().items()
-        ],
-        ignore_conflicts=True,
+            Lane(campaign=campaign, project_id=project_id, plan_until_id=newest, progressed_at=now)
+            for project_id in audience_of(campaign).projects()
+        ]
     )
 
 

@@ -34,9 +34,7 @@ def rescue_all(*, now: datetime) -> None:
     for campaign in PushCampaign.objects.filter(status=CampaignStatus.PROCESSING):
         if not transitions.cancel_if_expired(campaign_id=campaign.pk, now=now):
             rescue_campaign(campaign=campaign, now=now)
-    for campaign in PushCampaign.objects.filter(
-        status=CampaignStatus.PAUSED, expires_at__lte=now
-    ):
+    for campaign in PushCampaign.objects.filter(status=CampaignStatus.PAUSED, expires_at__lte=now):
         transitions.cancel_if_expired(campaign_id=campaign.pk, now=now)
     stopped = DeliveryBatch.objects.filter(
         state=BatchState.PENDING, campaign__status__in=STOPPED
@@ -56,13 +54,11 @@ def rescue_campaign(*, campaign: PushCampaign, now: datetime) -> None:
         publish_plan(campaign)
     for lane in lanes:
         dispatch.dispatch_due_retries(campaign=campaign, project_id=lane.project_id, now=now)
-        lost = dispatch.dispatch_lost_again(
-            campaign=campaign, project_id=lane.project_id, now=now
-        )
+        lost = dispatch.dispatch_lost_again(campaign=campaign, project_id=lane.project_id, now=now)
         if lost:
             logger.warning("Campaign %s: %s messages published again.", campaign.pk, lost)
         dispatch.dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now)
-    transitions.complete_if_settled(campaign_id=campaign.pk, now=now)
+    dispatch.complete_and_tell(campaign=campaign, now=now)
 
 
 def take_over_expired_batch(*, batch_id: int, now: datetime) -> bool:

@@ -9,21 +9,39 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from celery import Task
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from campaigns import transitions
 from campaigns.errors import PayloadRefused
-from campaigns.models import Lane, PushCampaign
+from campaigns.ledger import reopen_failed
+from campaigns.models import PushCampaign
 from campaigns.planner import open_lanes
 from campaigns.rescue import close_stopped_campaign
 from campaigns.states import CampaignStatus, Move
 from pushcore.validation import validate
 
 logger = logging.getLogger(__name__)
+
+
+def create_campaign(
+    *, user: AbstractBaseUser | AnonymousUser, now: datetime, **fields: Any
+) -> PushCampaign:
+    """Save a draft.
+
+    Raises:
+        PayloadRefused: the provider would refuse the message; nothing is saved.
+    """
+    campaign = PushCampaign(created_by_id=user.pk, **fields)
+    refuse_bad_payload(campaign, now=now)
+    campaign.save(force_insert=True)
+    campaign.refresh_from_db()
+    return campaign
 
 
 def start_campaign(*, campaign_id: int, task_id: UUID, now: datetime) -> PushCampaign:
@@ -95,30 +113,34 @@ def cancel_campaign(*, campaign_id: int, now: datetime) -> None:
     close_stopped_campaign(campaign_id=campaign_id, now=now)
 
 
+def retry_failed(*, campaign_id: int) -> int:
+    """Send a completed campaign again to those that failed; dead addresses are left out.
+
+    Returns how many devices are tried again.
+
+    Raises:
+        IllegalMove: it is not completed.
+    """
+    with transaction.atomic():
+        transitions.move_campaign(
+            campaign_id=campaign_id, move=Move.RETRY_FAILED, completed_at=None
+        )
+        reopened = reopen_failed(campaign_id=campaign_id)
+        campaign = PushCampaign.objects.get(pk=campaign_id)
+        transaction.on_commit(lambda: publish_plan(campaign))
+    return reopened
+
+
 def publish_plan(campaign: PushCampaign, *, task_id: UUID | None = None) -> None:
     """Ask a worker to plan and dispatch; a broker that is away is left to the rescue."""
     from campaigns.tasks import execute_push_campaign
 
-    publish_or_leave(
-        execute_push_campaign,
-        campaign.pk,
-        queue=campaign.queue,
-        task_id=str(task_id) if task_id else None,
-    )
-
-
-def publish_or_leave(
-    task: Task, *args: int, queue: str, task_id: str | None = None
-) -> None:
-    """Publish a hint; where the broker is away, say so and leave it to the rescue."""
     try:
-        task.apply_async(
-            args, queue=queue, task_id=task_id, retry=True, retry_policy={"max_retries": 1}
+        execute_push_campaign.apply_async(
+            (campaign.pk,),
+            queue=campaign.queue,
+            task_id=str(task_id) if task_id else None,
+            retry_policy={"max_retries": 1},
         )
     except OperationalError:
-        logger.warning("The broker is away: %s%s is left to the rescue.", task.name, args)
-
-
-def lanes_of(campaign_id: int) -> list[Lane]:
-    """Return the campaign's lanes in a stable order."""
-    return list(Lane.objects.filter(campaign_id=campaign_id).order_by("project_id"))
+        logger.warning("The broker is away: campaign %s is left to the rescue.", campaign.pk)

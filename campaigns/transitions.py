@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.expressions import Combinable
 
 from campaigns.errors import IllegalMove
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
@@ -28,7 +29,7 @@ def move_campaign(*, campaign_id: int, move: Move, **changes: Any) -> None:
         raise IllegalMove(move=move, status=status, allowed=moves_from(status))
 
 
-def _try(campaign_id: int, move: Move, *conditions: Q | Exists, **changes: Any) -> bool:
+def _try(campaign_id: int, move: Move, *conditions: Combinable | Q, **changes: Any) -> bool:
     sources, target = MOVES[move]
     rows = PushCampaign.objects.filter(*conditions, pk=campaign_id, status__in=sources).update(
         status=target, **changes

@@ -1,3 +1,5 @@
+"""Django's registration of `devices`."""
+
 from django.apps import AppConfig
 
 

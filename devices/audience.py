@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Max, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
-from devices.models import DeviceToken
+from devices.models import DeviceToken, FcmProject
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,14 @@ class Audience:
             .order_by("id")
         )
 
-    def last_id_by_project(self) -> dict[int, int]:
-        """Return, for each project with devices in the audience, the last of their ids."""
-        rows = self.devices().values("project_id").order_by().annotate(last_id=Max("id"))
-        return {row["project_id"]: row["last_id"] for row in rows}
+    def projects(self) -> list[int]:
+        """Return the projects that have devices in the audience, in ascending order."""
+        reached = self.devices().filter(project=OuterRef("pk"))
+        return list(
+            FcmProject.objects.filter(Exists(reached)).order_by("pk").values_list("pk", flat=True)
+        )
+
+
+def newest_device_id() -> int:
+    """Return the highest device id there is, 0 where there is none."""
+    return DeviceToken.objects.aggregate(newest=Max("id"))["newest"] or 0

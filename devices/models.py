@@ -88,10 +88,12 @@ class DeviceToken(models.Model):
             ),
             models.CheckConstraint(condition=~Q(address=""), name="device_has_address"),
             models.CheckConstraint(
-                condition=Q(platform__in=[one.value for one in Platform]), name="device_platform_known"
+                condition=Q(platform__in=[one.value for one in Platform]),
+                name="device_platform_known",
             ),
             models.CheckConstraint(
-                condition=Q(address_kind__in=[kind.value for kind in AddressKind]), name="device_kind_known"
+                condition=Q(address_kind__in=[kind.value for kind in AddressKind]),
+                name="device_kind_known",
             ),
             models.CheckConstraint(
                 condition=Q(is_active=True, inactive_reason="")

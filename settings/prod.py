@@ -1,10 +1,11 @@
 """Production: everything secret or local comes from the environment, nothing has a default."""
 
+from settings import environment
 from settings.base import *  # noqa: F403 - a settings module is the base plus its differences
 
-SECRET_KEY = environment.text("SECRET_KEY")  # noqa: F405
-ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS")  # noqa: F405
-CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")  # noqa: F405
+SECRET_KEY = environment.text("SECRET_KEY")
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
 SECURE_SSL_REDIRECT = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000

@@ -8,7 +8,7 @@ if "DATABASE_URL" not in os.environ:
     message = "The suite needs its servers: run scripts/test instead of pytest."
     raise ImproperlyConfigured(message)
 
-from settings.base import *  # noqa: E402, F403 - the check above must come first
+from settings.base import *  # noqa: F403 - the check above must come first
 
 SECRET_KEY = "tests-only"  # noqa: S105 - signs nothing outside the suite
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]

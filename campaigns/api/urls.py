@@ -1,3 +1,10 @@
 """Addresses of the campaign API."""
 
-urlpatterns: list[object] = []
+from rest_framework.routers import SimpleRouter
+
+from campaigns.api.views import CampaignViewSet
+
+router = SimpleRouter()
+router.register("campaigns", CampaignViewSet, basename="campaign")
+
+urlpatterns = router.urls

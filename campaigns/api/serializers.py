@@ -1,0 +1,125 @@
+"""Campaigns as JSON, in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from campaigns.models import PushCampaign
+
+MAX_TARGET_USERS = 100_000
+
+
+class CampaignSerializer(serializers.ModelSerializer[PushCampaign]):
+    """A campaign: what it says and whom it is for can be written, the account only read."""
+
+    data_payload = serializers.DictField(
+        child=serializers.CharField(allow_blank=True), default=dict
+    )
+    platform_overrides = serializers.DictField(
+        child=serializers.DictField(),
+        default=dict,
+    )
+    target_user_ids = serializers.ListField(
+        child=serializers.CharField(max_length=255), max_length=MAX_TARGET_USERS, default=list
+    )
+    allowed_moves = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+    class Meta:
+        model = PushCampaign
+        fields = [
+            "id",
+            "title",
+            "message",
+            "priority",
+            "image_url",
+            "link_url",
+            "data_payload",
+            "platform_overrides",
+            "target_all",
+            "target_user_ids",
+            "time_to_live_s",
+            "rate_limit_per_second",
+            "guarantee",
+            "expires_at",
+            "scheduled_at",
+            "status",
+            "status_reason",
+            "allowed_moves",
+            "total_recipients",
+            "sent_count",
+            "success_count",
+            "failure_count",
+            "invalid_count",
+            "unknown_count",
+            "skipped_count",
+            "started_at",
+            "completed_at",
+            "created_by",
+            "created_at",
+        ]
+        read_only_fields = [
+            "scheduled_at",
+            "status",
+            "status_reason",
+            "total_recipients",
+            "sent_count",
+            "success_count",
+            "failure_count",
+            "invalid_count",
+            "unknown_count",
+            "skipped_count",
+            "started_at",
+            "completed_at",
+            "created_by",
+            "created_at",
+        ]
+        extra_kwargs = {"rate_limit_per_second": {"min_value": 1}}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a campaign for nobody, and one that names users and everybody at once."""
+        everybody, users = attrs.get("target_all"), attrs.get("target_user_ids")
+        if everybody and users:
+            raise serializers.ValidationError(
+                {"target_user_ids": "A campaign to everybody (`target_all`) names no users."}
+            )
+        if not everybody and not users:
+            raise serializers.ValidationError(
+                {
+                    "target_all": "Say whom it is for: `target_user_ids`, or `target_all: true`"
+                    " for everybody."
+                }
+            )
+        return attrs
+
+
+class SentSerializer(serializers.Serializer[Any]):
+    """The answer to `/send/`: the campaign is being planned, nothing has been awaited."""
+
+    campaign_id = serializers.IntegerField()
+    task_id = serializers.UUIDField()
+    status = serializers.CharField()
+    priority = serializers.CharField()
+    queue = serializers.CharField()
+
+
+class StatsSerializer(serializers.Serializer[Any]):
+    """How far a campaign is: total_recipients = sent + skipped + remaining, always."""
+
+    campaign_id = serializers.IntegerField()
+    status = serializers.CharField()
+    status_reason = serializers.CharField()
+    total_recipients = serializers.IntegerField()
+    sent = serializers.IntegerField()
+    success = serializers.IntegerField()
+    failure = serializers.IntegerField()
+    invalid = serializers.IntegerField()
+    unknown = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    remaining = serializers.IntegerField()
+    progress = serializers.FloatField()
+    rate_per_second = serializers.FloatField()
+    eta_seconds = serializers.FloatField(allow_null=True)
+    started_at = serializers.DateTimeField(allow_null=True)
+    completed_at = serializers.DateTimeField(allow_null=True)

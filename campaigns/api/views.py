@@ -1,0 +1,101 @@
+"""The campaign API: each action is one call into the domain."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from uuid import uuid4
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campaigns import services
+from campaigns.api.serializers import CampaignSerializer, SentSerializer, StatsSerializer
+from campaigns.models import PushCampaign
+from campaigns.queries import active_campaigns, stats_of
+
+
+class CampaignViewSet(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[PushCampaign],
+):
+    """Campaigns: create, launch, steer, and watch."""
+
+    queryset = PushCampaign.objects.order_by("-pk")
+    serializer_class = CampaignSerializer
+    filterset_fields = ["status", "priority"]
+    lookup_value_regex = r"\d{1,18}"
+
+    @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer})
+    def create(self, request: Request) -> Response:
+        """Create a draft."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        campaign = services.create_campaign(
+            user=request.user, now=timezone.now(), **serializer.validated_data
+        )
+        return Response(self.get_serializer(campaign).data, status=201)
+
+    @extend_schema(request=None, responses={202: SentSerializer})
+    @action(detail=True, methods=["post"])
+    def send(self, request: Request, pk: str) -> Response:
+        """Launch the campaign; answers at once, the sending goes on in the background."""
+        campaign = services.start_campaign(campaign_id=int(pk), task_id=uuid4(), now=timezone.now())
+        answer = {
+            "campaign_id": campaign.pk,
+            "task_id": campaign.task_id,
+            "status": campaign.status,
+            "priority": campaign.priority,
+            "queue": campaign.queue,
+        }
+        return Response(SentSerializer(answer).data, status=202)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Send nothing more for now; what is in flight settles."""
+        services.pause_campaign(campaign_id=int(pk))
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Send on what is not settled yet."""
+        services.resume_campaign(campaign_id=int(pk))
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """End the campaign; whoever has not been sent to is skipped."""
+        services.cancel_campaign(campaign_id=int(pk), now=timezone.now())
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"], url_path="retry-failed")
+    def retry_failed(self, request: Request, pk: str) -> Response:
+        """Send a completed campaign again to those whom it failed to reach, dead ones excepted."""
+        services.retry_failed(campaign_id=int(pk))
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(responses=StatsSerializer)
+    @action(detail=True, methods=["get"])
+    def stats(self, request: Request, pk: str) -> Response:
+        """How far the campaign is."""
+        return Response(_stats(self.get_object()))
+
+    @extend_schema(responses=StatsSerializer(many=True))
+    @action(detail=False, methods=["get"], pagination_class=None, filter_backends=[])
+    def active(self, request: Request) -> Response:
+        """How far each campaign is that is being sent or paused."""
+        return Response([_stats(campaign) for campaign in active_campaigns()])
+
+
+def _stats(campaign: PushCampaign) -> dict[str, Any]:
+    stats = asdict(stats_of(campaign, now=timezone.now()))
+    return dict(StatsSerializer({"campaign_id": campaign.pk} | stats).data)

@@ -1,0 +1,38 @@
+"""Celery's tasks: each is one call into the domain, and a hint that may come twice or never."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from campaigns import dispatch, launch, notifications, rescue, sending
+
+
+@shared_task(name="campaigns.execute_push_campaign")
+def execute_push_campaign(campaign_id: int) -> None:
+    """Plan the campaign's ledger and publish it wave by wave."""
+    launch.plan_and_dispatch(campaign_id=campaign_id, clock=timezone.now)
+
+
+@shared_task(name="campaigns.send_push_batch")
+def send_push_batch(batch_id: int) -> None:
+    """Send one batch: claim, pace, send, settle. Never fails: the ledger says what happened."""
+    sending.send_batch(batch_id=batch_id, clock=timezone.now)
+
+
+@shared_task(name="campaigns.aggregate_campaign_results")
+def aggregate_campaign_results(campaign_id: int, project_id: int) -> None:
+    """Go on after a wave: publish the lane's next one, or complete the campaign."""
+    dispatch.continue_lane(campaign_id=campaign_id, project_id=project_id, now=timezone.now())
+
+
+@shared_task(name="campaigns.rescue")
+def rescue_campaigns() -> None:
+    """Set going again whatever got lost on the way."""
+    rescue.rescue_all(now=timezone.now())
+
+
+@shared_task(name="campaigns.send_admin_notification")
+def send_admin_notification(campaign_id: int) -> None:
+    """Tell the administrators how the campaign ended."""
+    notifications.tell_admins(campaign_id=campaign_id)
