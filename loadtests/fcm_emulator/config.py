@@ -61,6 +61,8 @@ class Config:
     """Share (0…1) of the targets that meet a behaviour, named `behaviour[.args]`; the rest: ok."""
     project_faults: dict[str, ProjectFault] = field(default_factory=dict)
     """Projects (or `*` for all) that are refused whole."""
+    reset_unread: float = 0.0
+    """Share (0…1) of the requests to send that are reset before their body is read."""
     reject_access_tokens: bool = False
     """Whether every access token is refused (401)."""
     oauth_trust: OAuthTrust = OAuthTrust.REGISTERED
@@ -79,6 +81,8 @@ class Config:
             raise ConfigError("latency_p99_ms lies below latency_ms")
         if sum(self.outcomes.values()) > 1 + 1e-9 or any(s < 0 for s in self.outcomes.values()):
             raise ConfigError("the shares in outcomes lie between 0 and 1, as does their sum")
+        if not 0 <= self.reset_unread <= 1:
+            raise ConfigError("reset_unread is a share between 0 and 1")
         self.plans()
 
     def plans(self) -> list[tuple[float, Plan]]:

@@ -46,6 +46,10 @@ class Ruling(NamedTuple):
     delay_ms: float
     retry_after: str | None = None
     fault: WireFault | None = None
+    books: ProjectLedger | None = None
+    """Where it is to be noted if nobody heard the answer; None if that changes nothing."""
+    key: int = 0
+    """The target's, in `books`."""
 
 
 class Judge:
@@ -85,6 +89,8 @@ class Judge:
         plans = config.plans()
         for _, plan in plans:
             self._check_wire(plan)
+        if config.reset_unread and WireFault.RESET not in self._wire_faults:
+            raise ConfigError("this wire cannot reset streams: start with --wire h2")
         self.config = config
         self._quotas = {}
         self._oauth_failures_left = config.oauth_fail_next
@@ -94,7 +100,23 @@ class Judge:
             total += share
             self._bounds.append(round(total * _SCALE))
         self._salt = random.Random(config.seed).getrandbits(32)
+        self._dice = random.Random(config.seed)
         self._latencies = _latencies(config)
+
+    def resets_unread(self) -> bool:
+        """Whether the next request to send is reset before it is read; counts it if so."""
+        share = self.config.reset_unread
+        if not share or self._dice.random() >= share:
+            return False
+        self.ledger.by_status["reset_unread"] += 1
+        return True
+
+    def undelivered(self, ruling: Ruling) -> None:
+        """Note that an answer reached nobody: for its sender, nothing is settled."""
+        if ruling.books is not None:
+            ruling.books.refused.discard(ruling.key)
+            if ruling.key in ruling.books.accepted:
+                ruling.books.unanswered.add(ruling.key)
 
     def token(self, form: bytes, *, audience: str) -> Ruling:
         """Answer a request to the token endpoint."""
@@ -124,7 +146,7 @@ class Judge:
             return self._refuse_for_quota(project, target, now)
         if target.validate_only:
             ledger.validated_only += 1
-            return self._ok(project)
+            return self._ok(project, None, 0)
         return self._deliver(project, target, body, now)
 
     def _deliver(self, project: str, target: Target, body: bytes, now: float) -> Ruling:
@@ -144,7 +166,7 @@ class Judge:
         ledger.accept(books, key, now)
         self._keep(project, target.address, body)
         books.unanswered.discard(key)
-        return self._ok(project)
+        return self._ok(project, books, key)
 
     def _refusal(
         self, authorization: str | None, project: str, now: float
@@ -211,7 +233,7 @@ class Judge:
             self.ledger.accept(books, key, now)
             self._keep(project, target.address, body)
         if behaviour is Behaviour.SLOW:
-            ruling = self._ok(project)
+            ruling = self._ok(project, books, key)
             return ruling._replace(delay_ms=ruling.delay_ms + plan.slow_ms)
         wait_s = plan.retry_after_s or self.config.retry_after_s
         self._remember(books, key, effect, wait_s, now)
@@ -222,7 +244,7 @@ class Judge:
         self.ledger.by_status[str(effect.status)] += 1
         retry_after = self._retry_after(wait_s, now) if effect.passing else None
         answer = self._body(project, target, behaviour)
-        return Ruling(effect.status, answer, self._delay_ms(), retry_after)
+        return Ruling(effect.status, answer, self._delay_ms(), retry_after, None, books, key)
 
     @staticmethod
     def _remember(books: ProjectLedger, key: int, effect: Effect, wait_s: int, now: float) -> None:
@@ -239,11 +261,12 @@ class Judge:
             return answers.project_quota(project, self.config.quota_per_minute)
         return answers.of_behaviour(behaviour, target.kind)
 
-    def _ok(self, project: str) -> Ruling:
+    def _ok(self, project: str, books: ProjectLedger | None, key: int) -> Ruling:
         self._serial += 1
         self.ledger.by_status["200"] += 1
         name = f"projects/{project}/messages/0:{self._serial:016d}%{self._salt:08x}"
-        return Ruling(200, b'{\n  "name": "%b"\n}\n' % name.encode(), self._delay_ms())
+        body = b'{\n  "name": "%b"\n}\n' % name.encode()
+        return Ruling(200, body, self._delay_ms(), None, None, books, key)
 
     def _refuse(self, status: int, body: bytes, reason: str) -> Ruling:
         self.ledger.by_status[str(status)] += 1

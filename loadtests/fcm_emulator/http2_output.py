@@ -1,0 +1,87 @@
+"""What an HTTP/2 connection writes: gathered, within the client's windows (RFC 9113 §5.2)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from loadtests.fcm_emulator import frames
+from loadtests.fcm_emulator.frames import Kind
+
+_DEFAULT_WINDOW = 65_535
+_HEAD = frames.HEAD.pack
+
+
+class Output:
+    """Frames on their way out; nothing is written before `flush`."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._parts: list[bytes] = []
+        self._window = self._stream_window = _DEFAULT_WINDOW
+        self._credits: dict[int, int] = {}
+        """What single streams may send beyond the window that all start with (or less, if < 0)."""
+        self._waiting: dict[int, bytes] = {}
+        """Rests of bodies that the windows hold back, oldest first."""
+
+    def add(self, frame: bytes) -> None:
+        """Add a frame that no window holds back."""
+        self._parts.append(frame)
+
+    def answer(self, stream: int, block: bytes, body: bytes) -> None:
+        """Add an answer: its header block, then as much of the body as the windows allow."""
+        size = len(body)
+        parts = self._parts
+        parts.append(_HEAD(0, len(block), Kind.HEADERS, frames.END_HEADERS, stream))
+        parts.append(block)
+        if size <= self._window and size <= self._stream_window and not self._credits:
+            self._window -= size
+            parts.append(_HEAD(size >> 8, size & 0xFF, Kind.DATA, frames.END_STREAM, stream))
+            parts.append(body)
+        else:
+            self._waiting[stream] = body
+            self._send_waiting()
+
+    def forget(self, stream: int) -> None:
+        """Drop what waits for a stream that the client reset."""
+        self._waiting.pop(stream, None)
+        self._credits.pop(stream, None)
+
+    def credit(self, stream: int, increment: int) -> None:
+        """Let a stream (0: the connection) send so many bytes more."""
+        if stream:
+            self._credits[stream] = self._credits.get(stream, 0) + increment
+        else:
+            self._window += increment
+        self._send_waiting()
+
+    def credit_waiting(self, stream: int, increment: int) -> None:
+        """Credit a stream only if some of its answer still waits."""
+        if stream in self._waiting:
+            self.credit(stream, increment)
+
+    def set_stream_window(self, size: int) -> None:
+        """Change the window that streams start with."""
+        self._stream_window = size
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        for stream, body in list(self._waiting.items()):
+            credit = self._credits.get(stream, 0)
+            room = max(0, min(self._window, self._stream_window + credit))
+            piece, rest = body[:room], body[room:]
+            if not piece and rest:
+                continue
+            self._window -= len(piece)
+            end = 0 if rest else frames.END_STREAM
+            self._parts.append(frames.frame(Kind.DATA, end, stream, piece))
+            if rest:
+                self._waiting[stream] = rest
+                self._credits[stream] = credit - len(piece)
+            else:
+                self.forget(stream)
+
+    def flush(self) -> None:
+        """Write everything added so far, in one piece."""
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+            self._parts.clear()
