@@ -16,8 +16,9 @@ from typing import Final
 import pycurl
 
 NUDGE_EVERY_S: Final = 0.05
-"""How often every transfer is looked at, whether its socket spoke or not: should libcurl ever hold
-bytes of a connection that has no further event, they do not wait for the request timeout."""
+"""How often every transfer is looked at, whether its socket spoke or not: when one transfer finds
+its connection broken, libcurl gives the others on it no event, and they would wait for their
+timeout."""
 
 DEFERRED_SIGNALS: Final = (
     signal.SIGALRM,
@@ -48,10 +49,8 @@ def deferred_signals() -> Iterator[None]:
 class CurlLoop:
     """A multi handle with its connections and the sockets it wants watched.
 
-    Args:
-        connections: the most connections to one host.
-        max_streams: the most streams on one connection; the server's own limit may be lower,
-            and then the other transfers wait inside libcurl.
+    At most `connections` to one host, with at most `max_streams` transfers on each; where the
+    server allows fewer streams, the other transfers wait inside libcurl.
     """
 
     def __init__(self, *, connections: int, max_streams: int) -> None:
@@ -102,7 +101,7 @@ class CurlLoop:
         now = time.monotonic()
         if now >= self._nudge_at:
             self._nudge_at = now + NUDGE_EVERY_S
-            self._multi.perform()
+            self._multi.socket_all()
         elif self._multi.timeout() == 0:
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
 

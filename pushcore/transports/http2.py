@@ -61,17 +61,13 @@ class _Slot:
 class Http2Transport:
     """Sends messages of one FCM project over HTTP/2 (a `Transport`).
 
-    Args:
-        endpoint: scheme, host and port of the provider, such as `https://fcm.googleapis.com`;
-            with `http` HTTP/2 is spoken without TLS and without negotiation.
-        project_id: the FCM project, part of the path.
-        access_token: asked once for each `send`; what it raises, `send` raises before it starts.
-        ca_file: PEM bundle of the authorities to trust; None for certifi's.
-        connections: the most connections.
-        max_streams: the most messages at a time on one connection (FCM allows 100).
-        in_flight: the most messages at a time.
-        timeout_s: seconds from start to the end of the answer; Google asks for 10 at least.
-        connect_timeout_s: seconds to be connected.
+    `endpoint` is scheme, host and port, such as `https://fcm.googleapis.com`; with `http`, HTTP/2
+    is spoken without TLS and without negotiation. `access_token` is asked once for each `send`.
+    `ca_file` is the PEM bundle of the authorities to trust, None for certifi's.
+
+    At most `connections`, with at most `max_streams` messages at a time on each (FCM allows 100)
+    and `in_flight` on all. `timeout_s` is from a message's start to the end of its answer (Google
+    asks for 10 s at least), `connect_timeout_s` for a connection to be made.
     """
 
     def __init__(
@@ -100,14 +96,16 @@ class Http2Transport:
         )
         self._token = ""
         self._process = os.getpid()
-        self._reset()
+        self._slots: dict[pycurl.Curl, _Slot] = {}
+        self._free: list[_Slot] = []
+        self._loop = self._new_loop()
 
     def send(self, bodies: Sequence[bytes], *, gate: Gate) -> list[Answer | None]:
         """Send each body once; see `Transport.send`.
 
-        Raises:
-            ForkedTransportError: in another process than the one that made the transport.
-            CredentialsError: where `access_token` has none; nothing was sent.
+        Raises ForkedTransportError in another process than the one that made the transport, and
+        what `access_token` raises, before anything is sent. After any other exception, such as a
+        soft time limit, everything in flight has been abandoned.
         """
         if os.getpid() != self._process:
             raise ForkedTransportError
@@ -123,17 +121,16 @@ class Http2Transport:
     def abandon(self) -> None:
         """Drop everything in flight and every connection; the transport stays usable."""
         self.close()
-        self._reset()
+        self._loop = self._new_loop()
 
     def close(self) -> None:
         """Close all connections; the transport is not used again."""
-        slots, self._slots, self._free = self._slots, {}, []
-        self._loop.close(list(slots))
+        self._loop.close(list(self._slots))
+        self._slots.clear()
+        self._free.clear()
 
-    def _reset(self) -> None:
-        self._loop = CurlLoop(connections=self._connections, max_streams=self._max_streams)
-        self._slots: dict[pycurl.Curl, _Slot] = {}
-        self._free: list[_Slot] = []
+    def _new_loop(self) -> CurlLoop:
+        return CurlLoop(connections=self._connections, max_streams=self._max_streams)
 
     def _run(self, bodies: Sequence[bytes], gate: Gate, answers: list[Answer | None]) -> None:
         started = answered = 0
