@@ -1,0 +1,177 @@
+"""Run the demo from start to end."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from urllib.error import URLError
+
+from scripts.demo_run.account import faults as faults_of
+from scripts.demo_run.api import Json
+from scripts.demo_run.errors import DemoError
+from scripts.demo_run.memory import PeakMemory
+from scripts.demo_run.options import Options, parse
+from scripts.demo_run.screen import Screen
+from scripts.demo_run.stack import Stack, running_stack
+from scripts.embedded import ServersError
+from scripts.embedded.folders import server_account
+from scripts.embedded.servers import profile_folder
+
+POLL_INTERVAL_S = 0.5
+BYTES_PER_DEVICE = 1_000
+"""On disk: row, indexes, ledger and write-ahead log, measured and rounded up."""
+BYTES_AT_LEAST = 500_000_000
+"""Write-ahead log and an empty database."""
+CAMPAIGN = {
+    "title": "Hello from Pushcore",
+    "message": "One campaign, every device accounted for.",
+    "priority": "high",  # normal and low leave a share of the quota to urgent campaigns
+    "target_all": True,
+}
+ENDED = ("completed", "failed", "cancelled", "paused")
+"""Statuses that the campaign does not leave by itself."""
+
+
+def main(arguments: list[str]) -> int:
+    """Return the exit status: 0 for an exact account, 1 for any failure, 130 for Ctrl-C."""
+    options = parse(arguments)
+    screen = Screen(to_stderr=options.json)
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, _unwind)
+    try:
+        folder = profile_folder("demo", account=server_account())
+        with _alone(folder):
+            _refuse_full_disk(folder, options.devices)
+            return _run(options, folder=folder, screen=screen)
+    except (DemoError, ServersError) as exc:
+        print(exc, file=sys.stderr)
+    except URLError as exc:
+        print(f"The web server is gone: {exc.reason}.", file=sys.stderr)
+    except OSError as exc:
+        if exc.errno != errno.ENOSPC:
+            raise
+        print("The disk is full.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Interrupted; everything is stopped.", file=sys.stderr)
+        return 130
+    return 1
+
+
+def _run(options: Options, *, folder: Path, screen: Screen) -> int:
+    with running_stack(options, folder=folder, screen=screen) as stack:
+        exact = _send_and_account(options, stack, screen)
+        if options.serve:
+            _serve(stack, screen)
+        return 0 if exact else 1
+
+
+def _send_and_account(options: Options, stack: Stack, screen: Screen) -> bool:
+    """Send one campaign over the API; return whether its account is exact."""
+    from scripts.demo_run import receipts as receipts_of  # Django is set up only now
+
+    with PeakMemory(stack.workers.process.pid) as memory:
+        campaign_id, stats = _send(options, stack, screen)
+    with screen.progress("Comparing with the receipts", total=options.devices) as advance:
+        receipts = receipts_of.compare(
+            campaign_id=campaign_id,
+            control=stack.emulator.control,
+            project_id="pushcore-demo",
+            on_progress=advance,
+        )
+    result = receipts_of.draw_up(
+        devices=options.devices, stats=stats, receipts=receipts, peak_bytes=memory.peak_bytes
+    )
+    faults = faults_of(result, receipts, outcomes=options.outcomes)
+    screen.account(result, faults=faults)
+    if options.json:
+        print(json.dumps(result.as_json()), flush=True)
+    return not faults
+
+
+def _send(options: Options, stack: Stack, screen: Screen) -> tuple[int, Json]:
+    """Create and launch a campaign, and watch it to its end; return its id and last `/stats/`.
+
+    Raises:
+        DemoError: it ends otherwise than completed, or a part of the engine dies.
+    """
+    campaign_id = stack.api.post("campaigns/", CAMPAIGN)["id"]
+    launched = stack.api.post(f"campaigns/{campaign_id}/send/", {})
+    screen.step(f"Campaign {campaign_id} launched on the queue {launched['queue']}")
+    try:
+        with screen.campaign(total=options.devices) as show:
+            while True:
+                stack.children.check()
+                stats = stack.api.get(f"campaigns/{campaign_id}/stats/")
+                show(stats)
+                if stats["status"] in ENDED:
+                    break
+                time.sleep(POLL_INTERVAL_S)
+    except BaseException:
+        # Whoever starts workers on this database later is not to go on with it.
+        with contextlib.suppress(DemoError, URLError):
+            stack.api.post(f"campaigns/{campaign_id}/cancel/", {})
+        raise
+    if stats["status"] != "completed":
+        message = f"The campaign is {stats['status']}: {stats['status_reason']}"
+        raise DemoError(message)
+    return campaign_id, stats
+
+
+def _serve(stack: Stack, screen: Screen) -> None:
+    """Stay up until Ctrl-C, or until a part dies."""
+    url, login = stack.api.url, stack.login
+    screen.step(f"Console: {url}/admin/   login: {login.user_name}   password: {login.password}")
+    screen.step(f"API: {url}/api/campaigns/   Authorization: Token {login.api_key}")
+    screen.step("Ctrl-C stops everything.")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            stack.children.check()
+            time.sleep(POLL_INTERVAL_S)
+
+
+def _unwind(signum: int, _frame: FrameType | None) -> None:
+    """Leave as by Ctrl-C, so that everything is stopped in order."""
+    sys.exit(128 + signum)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Refuse a second demo: it would send to the first one's devices.
+
+    Raises:
+        DemoError: another one runs.
+    """
+    with (folder / "demo.lock").open("w", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = "Another scripts/demo runs in this checkout: wait for it, or end it."
+            raise DemoError(message) from None
+        yield
+
+
+def _refuse_full_disk(folder: Path, devices: int) -> None:
+    if "DATABASE_URL" in os.environ:
+        return  # that server's disk is not ours to judge
+    needed = BYTES_AT_LEAST + devices * BYTES_PER_DEVICE
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        message = (
+            f"{devices:,} devices need about {needed / 1e9:.1f} GB in {folder}, and only"
+            f" {free / 1e9:.1f} GB are free."
+        )
+        raise DemoError(message)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,63 @@
+"""What must be in the database before anything runs: tables, a project, a user, no old campaign."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.utils import timezone
+from rest_framework.authtoken.models import Token
+
+from campaigns.queries import active_campaigns
+from campaigns.services import cancel_campaign
+from devices.models import FcmProject
+
+PROJECT_ID = "pushcore-demo"
+USER_NAME = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The demo's operator; new secrets each run."""
+
+    user_name: str
+    password: str
+    api_key: str
+
+
+def migrate() -> None:
+    """Bring the tables up to date."""
+    call_command("migrate", interactive=False, verbosity=0, stdout=io.StringIO())
+
+
+def prepare_project(*, service_account: Path, quota: int) -> FcmProject:
+    """Return the demo's FCM project, with this key's file and pace (messages a minute)."""
+    project, _made = FcmProject.objects.update_or_create(
+        project_id=PROJECT_ID,
+        defaults={"credentials": f"file:{service_account}", "quota_per_minute": quota},
+    )
+    return project
+
+
+def prepare_login() -> Login:
+    """Return a staff user with a new password and a new API key."""
+    login = Login(USER_NAME, secrets.token_urlsafe(12), "")
+    user, _made = User.objects.get_or_create(
+        username=USER_NAME, defaults={"is_staff": True, "is_superuser": True}
+    )
+    user.set_password(login.password)
+    user.save(update_fields=["password"])
+    Token.objects.filter(user=user).delete()
+    return Login(user.username, login.password, Token.objects.create(user=user).key)
+
+
+def cancel_unfinished() -> int:
+    """Cancel what an interrupted run left: its messages would mix with ours. Return how many."""
+    unfinished = list(active_campaigns())
+    for campaign in unfinished:
+        cancel_campaign(campaign_id=campaign.pk, now=timezone.now())
+    return len(unfinished)

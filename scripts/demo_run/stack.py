@@ -1,0 +1,148 @@
+"""Everything that a campaign needs, running: servers, tables, devices, emulator, workers, web."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loadtests.fcm_emulator.process import Emulator, EmulatorStartError, launch
+from scripts.demo_run.api import Api
+from scripts.demo_run.children import Child, Children
+from scripts.demo_run.errors import DemoError
+from scripts.demo_run.options import Options
+from scripts.demo_run.screen import Screen
+from scripts.embedded import running_servers
+from scripts.embedded.ports import free_port, is_free
+
+if TYPE_CHECKING:
+    from scripts.demo_run.prepare import Login
+
+QUEUES = "high_priority,default,low_priority"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The running parts that the demo talks to."""
+
+    api: Api
+    login: Login
+    emulator: Emulator
+    workers: Child
+    children: Children
+
+
+@contextlib.contextmanager
+def running_stack(options: Options, *, folder: Path, screen: Screen) -> Iterator[Stack]:
+    """Have the whole engine running within the block; nothing of it is left afterwards.
+
+    Raises:
+        DemoError: a part cannot be started; the message says which and why.
+        ServersError: as above, for the embedded servers.
+    """
+    port = _web_port(options.port)
+    with contextlib.ExitStack() as stack:
+        screen.step("Starting PostgreSQL and Valkey")
+        servers = stack.enter_context(running_servers("demo", owner="scripts/demo"))
+        screen.step("Starting the FCM emulator")
+        emulator = stack.enter_context(_emulator(options, folder))
+        os.environ |= _environment(servers.database_url, servers.redis_url, emulator)
+        login = _prepare(options, key_file=folder / "service-account.json", screen=screen)
+        screen.step("Starting web server, workers and beat")
+        children = stack.enter_context(Children(logs=folder / "logs", environment=os.environ))
+        workers = _start_children(children, port=port, workers=options.workers, folder=folder)
+        api = Api(f"http://127.0.0.1:{port}", api_key=login.api_key)
+        api.wait_until_up(children.check)
+        # Runs first on the way out: an impatient second Ctrl-C is not to leave anything behind.
+        stack.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
+        yield Stack(api, login, emulator, workers, children)
+
+
+def _web_port(wanted: int) -> int:
+    if wanted and not is_free(wanted):
+        message = f"Port {wanted} on 127.0.0.1 is in use: choose another with --port."
+        raise DemoError(message)
+    return wanted or free_port()
+
+
+@contextlib.contextmanager
+def _emulator(options: Options, folder: Path) -> Iterator[Emulator]:
+    outcomes = ",".join(f"{name}={share}" for name, share in options.outcomes.items())
+    with contextlib.ExitStack() as stack:
+        try:
+            emulator = stack.enter_context(
+                launch(
+                    *("--tls-dir", folder / "tls"),
+                    *("--latency-ms", str(options.latency_ms)),
+                    *("--quota", str(options.quota)),
+                    *("--outcomes", outcomes),
+                    *("--seed", str(options.seed)),
+                    *("--service-account-file", folder / "service-account.json"),
+                    *("--project-id", "pushcore-demo"),
+                )
+            )
+        except EmulatorStartError as exc:
+            message = f"The FCM emulator did not start: {exc}"
+            raise DemoError(message) from exc
+        yield emulator
+
+
+def _environment(database_url: str, redis_url: str, emulator: Emulator) -> dict[str, str]:
+    """Return the settings that all parts share; this process reads them as well."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "settings.dev",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SECRET_KEY": secrets.token_urlsafe(32),
+        "FCM_ENDPOINT": emulator.url,
+        "FCM_CA_FILE": str(emulator.ca_file),
+    }
+
+
+def _prepare(options: Options, *, key_file: Path, screen: Screen) -> Login:
+    """Fill the database. Django is imported here: only now its settings can be read."""
+    import django
+
+    django.setup()
+    from scripts.demo_run import audience, prepare
+
+    screen.step("Migrating the database")
+    prepare.migrate()
+    if count := prepare.cancel_unfinished():
+        screen.step(f"Cancelled what an interrupted run left ({count})")
+    project = prepare.prepare_project(service_account=key_file, quota=options.quota)
+    with screen.progress("Making devices", total=options.devices) as advance:
+        used, made = audience.prepare_devices(
+            project=project, count=options.devices, seed=options.seed, on_progress=advance
+        )
+    screen.step(f"{options.devices:,} devices: {made:,} made, {used:,} used again")
+    return prepare.prepare_login()
+
+
+def _start_children(children: Children, *, port: int, workers: int, folder: Path) -> Child:
+    # SIGQUIT is Celery's cold shutdown: it ends the pool's processes at once. What they were
+    # sending stays in the ledger, which is what the ledger is for.
+    worker = children.start(
+        "worker",
+        *("celery", "--app", "settings.celery", "worker"),
+        *("--pool", "prefork", "--concurrency", str(workers), "--queues", QUEUES),
+        *("--hostname", "demo@localhost", "--loglevel", "INFO"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        stop_signal=signal.SIGQUIT,
+    )
+    children.start(
+        "beat",
+        *("celery", "--app", "settings.celery", "beat"),
+        *("--schedule", str(folder / "beat-schedule"), "--pidfile", ""),
+    )
+    children.start(
+        "web",
+        *("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", "1", "--blocking-threads", "2", "--no-ws", "settings.wsgi:application"),
+    )
+    return worker
