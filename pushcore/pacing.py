@@ -112,6 +112,7 @@ class Pacer:
         ramp_s: float = 0.0,
         clock: Callable[[], float] | None = None,
     ) -> None:
+        self.project_key = project_key
         self.quota_per_minute = quota_per_minute
         self._client = client
         self._key = f"pushcore:pace:project:{project_key}"
