@@ -8,7 +8,7 @@ from campaigns.models import PushCampaign
 
 
 @admin.register(PushCampaign)
-class PushCampaignAdmin(admin.ModelAdmin[PushCampaign]):
+class PushCampaignAdmin(admin.ModelAdmin):
     """Campaigns and their accounts."""
 
     list_display = [

@@ -76,7 +76,7 @@ def is_planned(campaign: PushCampaign) -> bool:
 
 def _progress(campaign: PushCampaign, settled: int) -> float:
     if campaign.total_recipients:
-        return round(settled / campaign.total_recipients, 4)
+        return round(settled / float(campaign.total_recipients), 4)
     return 1.0 if campaign.status == CampaignStatus.COMPLETED else 0.0
 
 

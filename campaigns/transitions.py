@@ -97,6 +97,17 @@ def halt_lane(*, campaign_id: int, project_id: int, reason: str) -> bool:
     return halted == 1
 
 
+def halt_project(*, project_id: int, reason: str) -> int:
+    """Halt the lanes of all running campaigns over a project; return how many this call halted."""
+    running = Lane.objects.filter(
+        project_id=project_id, halt_reason="", campaign__status=CampaignStatus.PROCESSING
+    )
+    return sum(
+        halt_lane(campaign_id=campaign_id, project_id=project_id, reason=reason)
+        for campaign_id in running.values_list("campaign_id", flat=True)
+    )
+
+
 def clear_halts(*, campaign_id: int) -> None:
     """Let every lane of the campaign go on: a person says that the reason is mended."""
     Lane.objects.filter(campaign_id=campaign_id).exclude(halt_reason="").update(halt_reason="")

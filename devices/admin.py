@@ -8,14 +8,14 @@ from devices.models import DeviceToken, FcmProject
 
 
 @admin.register(FcmProject)
-class FcmProjectAdmin(admin.ModelAdmin[FcmProject]):
+class FcmProjectAdmin(admin.ModelAdmin):
     """Where projects are set up: credentials are named here, never shown or stored in clear."""
 
     list_display = ["project_id", "quota_per_minute", "created_at"]
 
 
 @admin.register(DeviceToken)
-class DeviceTokenAdmin(admin.ModelAdmin[DeviceToken]):
+class DeviceTokenAdmin(admin.ModelAdmin):
     """Devices to look up, by the user's id; the application registers them over the API."""
 
     list_display = ["pk", "user_id", "platform", "is_active", "inactive_reason", "last_seen_at"]

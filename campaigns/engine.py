@@ -1,0 +1,75 @@
+"""The engine of this process: one line to the provider for each FCM project.
+
+Lines are made when first needed, so after a worker's fork, and live as long as the process: their
+connections and access tokens serve batch after batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import redis
+from django.conf import settings
+
+from devices.models import FcmProject
+from pushcore.credentials import AccessTokens, load_service_account
+from pushcore.pacing import Pacer
+from pushcore.retry import RetryPolicy
+from pushcore.sender import Sender
+from pushcore.transports.base import Transport
+from pushcore.transports.http2 import Http2Transport
+
+
+@dataclass(frozen=True)
+class Line:
+    """What this process sends with to one FCM project."""
+
+    transport: Transport
+    tokens: AccessTokens
+    pacer: Pacer
+    sender: Sender
+
+
+def line_of(project: FcmProject) -> Line:
+    """Return this process's line to the project; a change of its quota is in force at once.
+
+    Raises:
+        CredentialsError: its credentials can't be read.
+    """
+    line = _line(project.project_id, project.credentials)
+    line.pacer.quota_per_minute = project.quota_per_minute
+    return line
+
+
+@lru_cache(maxsize=64)
+def _line(project_id: str, credentials: str) -> Line:
+    account = load_service_account(credentials, fernet_keys=settings.FERNET_KEYS)
+    tokens = AccessTokens(account, ca_file=settings.FCM_CA_FILE)
+    transport = Http2Transport(
+        endpoint=settings.FCM_ENDPOINT,
+        project_id=project_id,
+        access_token=tokens.current,
+        ca_file=settings.FCM_CA_FILE,
+        connections=settings.FCM_CONNECTIONS,
+        in_flight=settings.FCM_IN_FLIGHT,
+        timeout_s=settings.FCM_TIMEOUT_S,
+    )
+    pacer = Pacer(
+        _redis(),
+        project_key=project_id,
+        quota_per_minute=0,
+        normal_share=settings.QUOTA_SHARE_NORMAL,
+        low_share=settings.QUOTA_SHARE_LOW,
+    )
+    policy = RetryPolicy(
+        max_attempts=settings.RETRY_MAX_ATTEMPTS, max_age_s=settings.RETRY_MAX_AGE_S
+    )
+    sender = Sender(transport=transport, tokens=tokens, pacer=pacer, policy=policy)
+    return Line(transport, tokens, pacer, sender)
+
+
+@lru_cache(maxsize=1)
+def _redis() -> redis.Redis:
+    # Short, as the sending loop waits for it; without an answer it sends nothing.
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)

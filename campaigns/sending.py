@@ -1,0 +1,229 @@
+"""One batch from claim to settlement, in a worker's process.
+
+Nothing that happens to a batch fails its task: trouble is written into the ledger, as an outcome
+or as something to be tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+from campaigns import dispatch, engine, transitions
+from campaigns.ledger import Entry, Waiting, claim_pending_batch, settle_held_batch
+from campaigns.models import PushCampaign
+from campaigns.rescue import MAX_CRASHES, close_stopped_campaign
+from campaigns.states import CampaignStatus
+from devices.models import DeviceToken, FcmProject
+from pushcore.credentials import CredentialsError
+from pushcore.gate import Live
+from pushcore.messages import AddressKind, Platform, Priority, Template
+from pushcore.outcomes import Outcome, Trouble
+from pushcore.report import Report
+from pushcore.retry import Guarantee
+from pushcore.sender import Addressed, Order
+
+logger = logging.getLogger(__name__)
+
+_PLATFORMS = {platform.value: platform for platform in Platform}
+_KINDS = {kind.value: kind for kind in AddressKind}
+_AWAY = (OperationalError, InterfaceError)
+"""The database is away, or this connection to it is."""
+_RETRY_GRID_S = 5
+"""Retries of a batch fall due together, on the rescue's own beat, not one by one."""
+_HALTING = (Trouble.PROJECT, Trouble.ACCESS_TOKEN, Trouble.MISMATCH)
+
+
+def send_batch(*, batch_id: int, clock: Callable[[], datetime]) -> None:
+    """Claim the batch, send what is due in it, settle what became of it; never raises."""
+    try:
+        close_old_connections()
+        entry = claim_pending_batch(batch_id=batch_id, now=clock(), lease_s=settings.LEASE_S)
+    except _AWAY:
+        logger.warning("The database is away: batch %s stays pending.", batch_id)
+        return
+    if entry is None:
+        return
+    report = None
+    try:
+        report = _send(entry, clock=clock)
+    except CredentialsError as refusal:
+        _settle_patiently(entry, clock=clock)
+        _halt(entry, str(refusal))
+    except Exception as failure:
+        logger.exception("Batch %s failed in our own code.", batch_id)
+        _give_back_after_failure(entry, failure, clock=clock)
+    else:
+        _settle_patiently(entry, clock=clock, blocked_s=report.blocked_s)
+        _follow(entry, report, clock=clock)
+
+
+def _send(entry: Entry, *, clock: Callable[[], datetime]) -> Report:
+    campaign = PushCampaign.objects.get(pk=entry.campaign_id)
+    project = FcmProject.objects.get(pk=entry.project_id)
+    line = engine.line_of(project)
+    now = clock()
+    places, devices = _addressed(entry, now=now)
+    order = Order(
+        template=Template(campaign.content(), now=now),
+        priority=Priority(campaign.priority),
+        guarantee=Guarantee(campaign.guarantee),
+        campaign_key=str(campaign.pk),
+        deadline=time.monotonic() + settings.SEND_DEADLINE_S,
+        poll=_Watch(campaign, project_id=project.pk),
+    )
+    report = line.sender.send(devices, order)
+    _record(entry, places, devices, report, now=now)
+    return report
+
+
+def _addressed(entry: Entry, *, now: datetime) -> tuple[list[int], list[Addressed]]:
+    """Return the places and addresses of what is due; skip who is inactive or gone by now."""
+    due = entry.due(now)
+    rows = {
+        row[0]: row
+        for row in DeviceToken.objects.filter(
+            pk__in=[entry.device_ids[place] for place in due], is_active=True
+        ).values_list("pk", "address", "address_kind", "platform")
+    }
+    places, devices = [], []
+    for place in due:
+        row = rows.get(entry.device_ids[place])
+        if row is None:
+            entry.settle_device(place, Outcome.SKIPPED, code="INACTIVE")
+            continue
+        waiting = entry.retries.get(place)
+        places.append(place)
+        devices.append(
+            Addressed(
+                row[0],
+                row[1],
+                _KINDS[row[2]],
+                _PLATFORMS[row[3]],
+                waiting.attempts if waiting else 0,
+                entry.maybe_sent or (waiting is not None and waiting.ambiguous),
+                waiting.since if waiting else None,
+            )
+        )
+    return places, devices
+
+
+def _record(
+    entry: Entry,
+    places: Sequence[int],
+    devices: Sequence[Addressed],
+    report: Report,
+    *,
+    now: datetime,
+) -> None:
+    """Write the report into the account."""
+    started = now.timestamp()
+    for index, place in enumerate(places):
+        outcome = report.outcomes[index]
+        if outcome == Outcome.SUCCESS:
+            entry.outcomes[place] = outcome
+            entry.message_ids[place] = report.message_ids[index]
+            entry.retries.pop(place, None)
+        elif outcome != Outcome.PENDING:
+            entry.settle_device(
+                place, Outcome(outcome), code=report.codes[index], detail=report.details[index]
+            )
+            if outcome == Outcome.INVALID_TOKEN:
+                entry.dead.append((devices[index].device_id, devices[index].address))
+        elif (retry_in_s := report.retry_in_s[index]) is not None:
+            since = devices[index].since
+            entry.retries[place] = Waiting(
+                attempts=report.attempts[index],
+                ambiguous=report.ambiguous[index],
+                since=started if since is None else since,
+                due=math.ceil((started + retry_in_s) / _RETRY_GRID_S) * _RETRY_GRID_S,
+                code=report.codes[index],
+            )
+
+
+class _Watch:
+    """Tells the sending loop, twice a second, whether the campaign is still to be sent."""
+
+    def __init__(self, campaign: PushCampaign, *, project_id: int) -> None:
+        self._first: Live | None = Live(rate_limit_per_second=campaign.rate_limit_per_second)
+        self._query = PushCampaign.objects.filter(
+            pk=campaign.pk,
+            status=CampaignStatus.PROCESSING,
+            lanes__project=project_id,
+            lanes__halt_reason="",
+        ).values_list("rate_limit_per_second")
+
+    def __call__(self) -> Live:
+        if self._first is not None:  # read a moment ago, with the campaign
+            live, self._first = self._first, None
+            return live
+        try:
+            row = self._query.first()
+        except _AWAY:
+            # Nobody could settle what would be sent on.
+            connection.close()
+            return Live(stop=True)
+        return Live(stop=True) if row is None else Live(rate_limit_per_second=row[0])
+
+
+def _settle_patiently(
+    entry: Entry, *, clock: Callable[[], datetime], blocked_s: float = 0.0, crashed: bool = False
+) -> None:
+    """Settle, waiting for a database that is away as long as the lease lasts.
+
+    What the provider said is known only here: given up, it would have to be asked for again.
+    """
+    delay_s = 0.2
+    while True:
+        now = clock()
+        not_before = now + timedelta(seconds=blocked_s) if blocked_s else None
+        try:
+            if not settle_held_batch(entry, now=now, crashed=crashed, not_before=not_before):
+                logger.warning("Batch %s was taken over: its result is dropped.", entry.batch_id)
+            return
+        except _AWAY:
+            connection.close()
+            if now >= entry.lease_until:
+                logger.exception("Batch %s: the database stayed away.", entry.batch_id)
+                return
+            time.sleep(delay_s)
+            delay_s = min(delay_s * 2, 2.0)
+
+
+def _give_back_after_failure(
+    entry: Entry, failure: Exception, *, clock: Callable[[], datetime]
+) -> None:
+    """Give a batch back that failed in our own code, or set it aside if it keeps failing."""
+    entry.maybe_sent = True
+    guarantee = PushCampaign.objects.values_list("guarantee", flat=True).get(pk=entry.campaign_id)
+    if guarantee == Guarantee.AT_MOST_ONCE or entry.crashes + 1 >= MAX_CRASHES:
+        entry.settle_pending(Outcome.UNKNOWN, code="ENGINE_ERROR", detail=type(failure).__name__)
+    _settle_patiently(entry, clock=clock, blocked_s=2.0 ** (entry.crashes + 1), crashed=True)
+
+
+def _follow(entry: Entry, report: Report, *, clock: Callable[[], datetime]) -> None:
+    """Draw the consequences beyond the batch: stop what others would run into too."""
+    if (words := report.troubles.get(Trouble.PAYLOAD)) is not None:
+        now = clock()
+        if transitions.fail_if_running(campaign_id=entry.campaign_id, reason=words, now=now):
+            close_stopped_campaign(campaign_id=entry.campaign_id, now=now)
+    for trouble in _HALTING:
+        if (words := report.troubles.get(trouble)) is not None:
+            _halt(entry, words)
+    if entry.attempt > 1:
+        # Sent outside of a wave, so no callback will look whether this was the last.
+        campaign = PushCampaign.objects.get(pk=entry.campaign_id)
+        dispatch.complete_and_tell(campaign=campaign, now=clock())
+
+
+def _halt(entry: Entry, words: str) -> None:
+    """Halt every running campaign's lane over this project: all of them would be refused."""
+    halted = transitions.halt_project(project_id=entry.project_id, reason=words)
+    if halted:
+        logger.warning("Project %s refuses us: %s lanes are halted.", entry.project_id, halted)
