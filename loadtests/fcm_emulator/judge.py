@@ -237,7 +237,7 @@ class Judge:
             return ruling._replace(delay_ms=ruling.delay_ms + plan.slow_ms)
         wait_s = plan.retry_after_s or self.config.retry_after_s
         self._remember(books, key, effect, wait_s, now)
-        self.ledger.by_error[behaviour] += 1
+        self.ledger.by_error[behaviour.value] += 1
         if effect.fault is not None:
             self.ledger.by_status[effect.fault.value] += 1
             return Ruling(0, b"", self._delay_ms(), fault=effect.fault)
