@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 
 from campaigns.errors import IllegalMove
@@ -37,6 +37,10 @@ def _try(campaign_id: int, move: Move, *conditions: Combinable | Q, **changes: A
     return rows == 1
 
 
+def _open_batches(**lane: OuterRef) -> QuerySet[DeliveryBatch]:
+    return DeliveryBatch.objects.filter(state__in=[BatchState.PENDING, BatchState.SENDING], **lane)
+
+
 def start(*, campaign_id: int, task_id: UUID, now: datetime) -> None:
     """Move a draft or scheduled campaign to processing.
 
@@ -53,9 +57,7 @@ def complete_if_settled(*, campaign_id: int, now: datetime) -> bool:
 
     Returns whether this call completed it: of many that ask, exactly one gets True.
     """
-    open_batches = DeliveryBatch.objects.filter(
-        campaign=OuterRef("pk"), state__in=[BatchState.PENDING, BatchState.SENDING]
-    )
+    open_batches = _open_batches(campaign=OuterRef("pk"))
     unplanned = Lane.objects.filter(campaign=OuterRef("pk"), planned_at=None)
     return _try(
         campaign_id,
@@ -84,7 +86,7 @@ def cancel_if_expired(*, campaign_id: int, now: datetime) -> bool:
 
 
 def halt_lane(*, campaign_id: int, project_id: int, reason: str) -> bool:
-    """Hold the lane up, because the project refuses us; pause a campaign with no lane left.
+    """Hold the lane up, because the project refuses us; pause a campaign that is held up by it.
 
     Returns whether this call did it: the first of many workers that meet the same refusal.
     """
@@ -92,8 +94,7 @@ def halt_lane(*, campaign_id: int, project_id: int, reason: str) -> bool:
         campaign_id=campaign_id, project_id=project_id, halt_reason=""
     ).update(halt_reason=reason)
     if halted:
-        running = Lane.objects.filter(campaign=OuterRef("pk"), halt_reason="")
-        _try(campaign_id, Move.PAUSE, ~Exists(running), status_reason=reason)
+        pause_if_held_up(campaign_id=campaign_id)
     return halted == 1
 
 
@@ -105,6 +106,28 @@ def halt_project(*, project_id: int, reason: str) -> int:
     return sum(
         halt_lane(campaign_id=campaign_id, project_id=project_id, reason=reason)
         for campaign_id in running.values_list("campaign_id", flat=True)
+    )
+
+
+def pause_if_held_up(*, campaign_id: int) -> bool:
+    """Pause the campaign, with the reasons, if all that is left of it is in halted lanes.
+
+    Returns whether this call paused it. A campaign with nothing left is not held up: it completes.
+    """
+    halted = Lane.objects.filter(campaign_id=campaign_id).exclude(halt_reason="").order_by("pk")
+    reasons = dict.fromkeys(halted.values_list("halt_reason", flat=True))
+    if not reasons:
+        return False
+    open_batches = _open_batches(campaign=OuterRef("campaign"), project=OuterRef("project"))
+    unfinished = Lane.objects.filter(
+        Q(planned_at=None) | Exists(open_batches), campaign=OuterRef("pk")
+    )
+    return _try(
+        campaign_id,
+        Move.PAUSE,
+        Exists(unfinished),
+        ~Exists(unfinished.filter(halt_reason="")),
+        status_reason="; ".join(reasons),
     )
 
 

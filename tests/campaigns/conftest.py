@@ -1,0 +1,62 @@
+"""The broker of the domain's tests: a real one, looked at from the other end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from celery import current_app
+from kombu import Connection, Queue
+
+from campaigns.states import QUEUES
+
+
+class Published(NamedTuple):
+    """A message as a worker would receive it."""
+
+    task: str
+    args: list[Any]
+
+
+class Broker:
+    """The queues as the workers see them; nobody else consumes from them during a test."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._channel = connection.default_channel
+
+    def take(self, queue: str) -> Published | None:
+        """Receive the queue's next message; None where it is empty."""
+        message = Queue(queue)(self._channel).get(no_ack=True)
+        if message is None:
+            return None
+        task = str(message.headers["task"]).removeprefix("campaigns.")
+        return Published(task, message.payload[0])
+
+    def take_all(self, queue: str) -> list[Published]:
+        """Receive all that stands in the queue, in its order."""
+        return list(iter(lambda: self.take(queue), None))
+
+    def lose_everything(self) -> None:
+        """Empty every queue, as a broker does that comes back without its data."""
+        for queue in QUEUES.values():
+            bound = Queue(queue)(self._channel)
+            bound.declare()
+            bound.purge()
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    """The real broker with empty queues."""
+    with current_app.connection_for_read() as connection:
+        broker = Broker(connection)
+        broker.lose_everything()
+        yield broker
+        broker.lose_everything()
+
+
+@pytest.fixture
+def broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every attempt to publish find nobody listening."""
+    monkeypatch.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
