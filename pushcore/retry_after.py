@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 MAX_RETRY_AFTER_S: Final = 3_600.0
 """A longer wait is cut to this: nothing of a campaign is worth more than an hour's silence."""
+_SECONDS: Final = re.compile(r"-?[0-9]+")
 
 
 def parse_retry_after_s(header: str, *, now: float) -> float | None:
@@ -16,9 +18,8 @@ def parse_retry_after_s(header: str, *, now: float) -> float | None:
     `now` is in seconds since the epoch. What lies in the past is 0.
     """
     text = header.strip()
-    if text.isascii() and text.lstrip("-").isdigit():
-        # The length is looked at first: int() refuses to read thousands of digits.
-        seconds = float(text) if len(text) <= 18 else MAX_RETRY_AFTER_S
+    if _SECONDS.fullmatch(text):
+        seconds = float(text)  # endless digits make infinity, where int() would refuse them
     else:
         try:
             moment = parsedate_to_datetime(text)
