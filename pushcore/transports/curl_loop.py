@@ -6,6 +6,7 @@ in flight that is 15 to 20 % less CPU than `curl_multi_perform` with `select`.
 
 from __future__ import annotations
 
+import select
 import selectors
 import signal
 import time
@@ -30,6 +31,8 @@ DEFERRED_SIGNALS: Final = (
     signal.SIGUSR2,
 )
 """The signals that programs handle; Celery's soft time limit is SIGUSR1."""
+
+_HANGUP: Final = getattr(select, "POLLRDHUP", select.POLLHUP)  # Linux tells of a half-closed one
 
 
 @contextmanager
@@ -61,6 +64,7 @@ class CurlLoop:
         self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, max_streams)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._nudge_at = 0.0
+        self._sockets: set[int] = set()
 
     def add(self, transfer: pycurl.Curl) -> None:
         """Begin a transfer; it moves on in the next `step`."""
@@ -79,6 +83,17 @@ class CurlLoop:
                 self._multi.socket_action(key.fd, mask)
             self._run_timers()
         self._collect(finish)
+
+    def has_dead_connection(self) -> bool:
+        """Whether a server has closed one of the sockets that were ever watched.
+
+        libcurl itself looks at an idle connection once a second at most, and would send into one
+        that was closed since.
+        """
+        poll = select.poll()
+        for fd in self._sockets:
+            poll.register(fd, _HANGUP)
+        return bool(poll.poll(0))
 
     def close(self, transfers: list[pycurl.Curl]) -> None:
         """Throw `transfers` and all connections away, whatever state they are in."""
@@ -101,8 +116,9 @@ class CurlLoop:
         now = time.monotonic()
         if now >= self._nudge_at:
             self._nudge_at = now + NUDGE_EVERY_S
-            self._multi.socket_all()
-        elif self._multi.timeout() == 0:
+            for fd in list(self._selector.get_map()):
+                self._multi.socket_action(fd, pycurl.CSELECT_IN)
+        if self._multi.timeout() == 0:
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
 
     def _collect(self, finish: Callable[[pycurl.Curl, int, str], None]) -> None:
@@ -118,6 +134,7 @@ class CurlLoop:
 
     def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         """Watch what libcurl wants watched (`CURLMOPT_SOCKETFUNCTION`)."""
+        self._sockets.add(fd)
         if what == pycurl.POLL_REMOVE:
             if fd in self._selector.get_map():
                 self._selector.unregister(fd)

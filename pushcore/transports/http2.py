@@ -109,6 +109,8 @@ class Http2Transport:
         """
         if os.getpid() != self._process:
             raise ForkedTransportError
+        if self._loop.has_dead_connection():
+            self.abandon()
         self._authorize(self._access_token())
         answers: list[Answer | None] = [None] * len(bodies)
         try:
