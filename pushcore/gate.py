@@ -18,6 +18,8 @@ from pushcore.transports.base import Answer
 
 POLL_S: Final = 0.5
 """How often the caller is asked about pause, cancel and rate: both are in force within 2 s."""
+ASK_S: Final = 1.0
+"""The pacer is asked at least so often: what it said may have been changed by a person since."""
 PATIENCE_S: Final = 5.0
 """Blocked for longer, the batch is handed back: its process may have other projects to serve."""
 MAX_CHUNK: Final = 100
@@ -147,7 +149,7 @@ class PacedGate:
             self._permits, self._permits_until = grant.granted, now + HOLD_S
             self._chunk = min(MAX_CHUNK, self._chunk * 2)
             return
-        self._ask_at = now + grant.wait_s
+        self._ask_at = now + min(grant.wait_s, ASK_S)
         if grant.limited_by is Limit.BLOCKED and grant.wait_s > PATIENCE_S:
             self._closed, self.blocked_s = True, grant.wait_s
 
