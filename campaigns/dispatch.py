@@ -8,7 +8,7 @@ that is pending, and the rescue publishes it again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from celery import chord
 from django.conf import settings
@@ -18,6 +18,10 @@ from django.db.models import F, Q
 from campaigns import transitions
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.states import BatchState, CampaignStatus
+
+WAVE_PATIENCE_S = 120
+"""A full wave takes 100 s at the provider's default quota: its last message is not lost by then."""
+MAX_PATIENCE_S = 600
 
 
 def dispatch_next_wave(*, campaign: PushCampaign, lane_id: int, now: datetime) -> int:
@@ -40,8 +44,10 @@ def dispatch_next_wave(*, campaign: PushCampaign, lane_id: int, now: datetime) -
             .order_by("seq")
             .values_list("pk", flat=True)[: settings.WAVE_BATCHES]
         )
-        _mark_dispatched(batch_ids, now=now)
-        Lane.objects.filter(pk=lane_id).update(progressed_at=now)
+        if batch_ids:
+            # Only then: a lane that merely was looked at still stands still.
+            _mark_dispatched(batch_ids, now=now)
+            transitions.touch_lane(lane_id=lane_id, now=now)
     if batch_ids:
         _publish_wave(batch_ids, campaign=campaign, project_id=lane.project_id)
     return len(batch_ids)
@@ -81,9 +87,16 @@ def dispatch_due_retries(*, campaign: PushCampaign, project_id: int, now: dateti
 def dispatch_lost_again(*, campaign: PushCampaign, project_id: int, now: datetime) -> int:
     """Publish the lane's batches again whose messages seem to be lost.
 
-    Each repeat waits twice as long as the one before, so that a campaign that merely stands in a
-    long queue does not fill it with copies; a copy that does arrive finds nothing to claim.
+    A lane that moves gets the time that a wave takes, and each repeat waits twice as long as the
+    one before, so that a campaign that merely stands in a long queue does not fill it with
+    copies; a copy that does arrive finds nothing to claim.
     """
+    moves = DeliveryBatch.objects.filter(
+        campaign_id=campaign.pk,
+        project_id=project_id,
+        state=BatchState.SENDING,
+        sent_at__gt=now - timedelta(seconds=settings.STANDSTILL_S),
+    ).exists()
     lost = [
         batch_id
         for batch_id, dispatched_at, dispatches in DeliveryBatch.objects.filter(
@@ -92,14 +105,18 @@ def dispatch_lost_again(*, campaign: PushCampaign, project_id: int, now: datetim
             state=BatchState.PENDING,
             dispatched_at__isnull=False,
         ).values_list("pk", "dispatched_at", "dispatches")
-        if dispatched_at and (now - dispatched_at).total_seconds() >= patience_s(dispatches)
+        if dispatched_at and (now - dispatched_at).total_seconds() >= patience_s(dispatches, moves=moves)
     ]
     return _publish_again(campaign, lost, now=now)
 
 
-def patience_s(dispatches: int) -> float:
-    """Return how long a message published so often may take before it counts as lost."""
-    return float(min(settings.STANDSTILL_S * 2 ** max(dispatches - 1, 0), 600))
+def patience_s(dispatches: int, *, moves: bool) -> float:
+    """Return how long a message published so often may take before it counts as lost.
+
+    `moves` is whether the lane's batches are being claimed meanwhile.
+    """
+    first = max(settings.STANDSTILL_S, WAVE_PATIENCE_S if moves else 0)
+    return float(min(first * 2 ** max(dispatches - 1, 0), MAX_PATIENCE_S))
 
 
 def publish_batch(*, campaign: PushCampaign, batch_id: int) -> None:

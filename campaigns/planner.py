@@ -72,15 +72,13 @@ def open_lanes(*, campaign: PushCampaign, now: datetime) -> None:
 def plan_next_slice(*, campaign: PushCampaign, lane_id: int, now: datetime) -> Slice | None:
     """Write the next slice of the lane's plan.
 
-    Returns None where there is nothing to do: the plan is complete, somebody else is planning
-    this lane, or the campaign is no longer being sent.
+    Returns None where there is nothing to do: the plan is complete, or the campaign is no longer
+    being sent.
     """
     with transaction.atomic():
-        lane = (
-            Lane.objects.select_for_update(skip_locked=True)
-            .filter(pk=lane_id, planned_at=None)
-            .first()
-        )
+        # Waits for who holds the lane, as that may be no planner but somebody who dispatches:
+        # taken for one, the lane would be left half planned.
+        lane = Lane.objects.select_for_update().filter(pk=lane_id, planned_at=None).first()
         if lane is None:
             return None
         limit = SLICE_BATCHES if lane.planned_batches else FIRST_SLICE_BATCHES

@@ -12,6 +12,14 @@ from django.db import connection
 Result = TypeVar("Result")
 
 
+def in_own_connection(call: Callable[[], Result]) -> Result:
+    """Call `call`, to be run in a thread, and close the connection that the thread has made."""
+    try:
+        return call()
+    finally:
+        connection.close()
+
+
 def run_at_once(count: int, call: Callable[[], Result]) -> list[Result]:
     """Call `call` in so many threads at the same moment; return what each call returned.
 
@@ -21,13 +29,10 @@ def run_at_once(count: int, call: Callable[[], Result]) -> list[Result]:
     barrier = Barrier(count)
 
     def run() -> Result:
-        try:
-            connection.ensure_connection()
-            barrier.wait(timeout=30)
-            return call()
-        finally:
-            connection.close()
+        connection.ensure_connection()
+        barrier.wait(timeout=30)
+        return call()
 
     with ThreadPoolExecutor(count) as pool:
-        futures = [pool.submit(run) for _ in range(count)]
+        futures = [pool.submit(in_own_connection, run) for _ in range(count)]
         return [future.result() for future in futures]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.db import transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from campaigns import planner, transitions
@@ -18,7 +21,7 @@ from tests.cast import (
     seconds_later,
     start_and_plan,
 )
-from tests.concurrency import run_at_once
+from tests.concurrency import in_own_connection, run_at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -243,6 +246,21 @@ def test_devices_of_several_projects_that_alternate_are_planned_once_each(
     campaign = make_campaign()
     start_and_plan(campaign)
     assert sorted(planned(campaign)) == ids(devices)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_planner_waits_for_a_dispatcher_instead_of_giving_the_lane_up() -> None:
+    devices = make_devices(make_project(), 3)
+    campaign = make_campaign()
+    [lane] = start(campaign)
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        Lane.objects.select_for_update().get(pk=lane.pk)
+        written = pool.submit(in_own_connection, lambda: plan_slice(lane))
+        with pytest.raises(TimeoutError):
+            written.result(timeout=0.2)
+        transaction.set_rollback(True)
+    assert written.result() == Slice(1, 3, True)
+    assert planned(campaign) == ids(devices)
 
 
 @pytest.mark.django_db(transaction=True)

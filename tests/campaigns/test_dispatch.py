@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import pytest
+from pytest_django import Settings
+
+from campaigns import dispatch, transitions
+from campaigns.models import DeliveryBatch, Lane, PushCampaign
+from campaigns.states import Move
+from pushcore.outcomes import Outcome
+from tests.campaigns.conftest import Broker, Published
+from tests.cast import (
+    NOW,
+    claim,
+    make_campaign,
+    make_devices,
+    make_project,
+    seconds_later,
+    settle_all,
+    start_and_plan,
+)
+from tests.concurrency import run_at_once
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def single_devices(settings: Settings) -> None:
+    """A batch for each device, three batches a wave."""
+    settings.BATCH_SIZE = 1
+    settings.WAVE_BATCHES = 3
+    settings.STANDSTILL_S = 10
+
+
+def planned(count: int, **fields: object) -> tuple[PushCampaign, Lane, list[DeliveryBatch]]:
+    make_devices(make_project(), count)
+    campaign = make_campaign(**fields)
+    batches = start_and_plan(campaign)
+    campaign.refresh_from_db()
+    return campaign, Lane.objects.get(campaign=campaign), batches
+
+
+def next_wave(lane: Lane, *, after_s: float = 0) -> int:
+    return dispatch.dispatch_next_wave(
+        campaign=lane.campaign, lane_id=lane.pk, now=seconds_later(after_s)
+    )
+
+
+def sends(*batches: DeliveryBatch) -> list[Published]:
+    return [Published("send_push_batch", [batch.pk]) for batch in batches]
+
+
+def marks() -> list[tuple[bool, int]]:
+    """Return of each batch whether it looks published, and how often it was."""
+    rows = DeliveryBatch.objects.order_by("pk").values_list("dispatched_at", "dispatches")
+    return [(dispatched_at is not None, dispatches) for dispatched_at, dispatches in rows]
+
+
+def test_a_wave_holds_no_more_than_its_limit_in_the_order_of_the_plan(broker: Broker) -> None:
+    _, lane, batches = planned(5)
+    assert next_wave(lane) == 3
+    assert broker.take_all("default") == sends(*batches[:3])
+    assert marks() == [(True, 1)] * 3 + [(False, 0)] * 2
+
+
+def test_the_next_wave_goes_out_once_the_last_is_claimed(broker: Broker) -> None:
+    _, lane, batches = planned(5)
+    next_wave(lane)
+    broker.take_all("default")
+    for batch in batches[:2]:
+        claim(batch)
+    assert next_wave(lane) == 0
+    claim(batches[2])
+    assert next_wave(lane) == 2
+    assert broker.take_all("default") == sends(*batches[3:])
+
+
+@pytest.mark.parametrize(
+    ("priority", "queue"),
+    [("high", "high_priority"), ("normal", "default"), ("low", "low_priority")],
+)
+def test_a_campaign_travels_on_the_queue_of_its_priority(
+    broker: Broker, priority: str, queue: str
+) -> None:
+    _, lane, batches = planned(1, priority=priority)
+    next_wave(lane)
+    assert broker.take_all(queue) == sends(*batches)
+
+
+def test_a_second_dispatcher_publishes_nothing(broker: Broker) -> None:
+    _, lane, _ = planned(2)
+    assert (next_wave(lane), next_wave(lane)) == (2, 0)
+    assert len(broker.take_all("default")) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dispatchers_at_once_publish_a_wave_once(broker: Broker) -> None:
+    _, lane, batches = planned(3)
+    published = run_at_once(4, lambda: next_wave(lane))
+    assert sorted(published) == [0, 0, 0, 3]
+    assert broker.take_all("default") == sends(*batches)
+
+
+def test_a_halted_lane_is_not_dispatched(broker: Broker) -> None:
+    campaign, lane, _ = planned(2)
+    transitions.halt_lane(campaign_id=campaign.pk, project_id=lane.project_id, reason="refused")
+    assert next_wave(lane) == 0
+    assert broker.take_all("default") == []
+
+
+def test_a_publisher_that_dies_leaves_batches_that_look_published(
+    broker_is_away: None, broker: Broker
+) -> None:
+    """The other way round a wave would go out twice; what looks published the rescue finds."""
+    _, lane, batches = planned(2)
+    with pytest.raises(Exception, match="refused"):
+        next_wave(lane)
+    assert marks() == [(True, 1), (True, 1)]
+    assert broker.take_all("default") == []
+
+
+def test_messages_that_got_lost_are_published_again(broker: Broker) -> None:
+    campaign, lane, batches = planned(2)
+    next_wave(lane)
+    broker.lose_everything()
+    assert lost_again(campaign, lane, after_s=9) == 0
+    assert lost_again(campaign, lane, after_s=10) == 2
+    assert broker.take_all("default") == sends(*batches)
+
+
+def lost_again(campaign: PushCampaign, lane: Lane, *, after_s: float) -> int:
+    return dispatch.dispatch_lost_again(
+        campaign=campaign, project_id=lane.project_id, now=seconds_later(after_s)
+    )
+
+
+def test_each_repeat_of_a_message_waits_twice_as_long(broker: Broker) -> None:
+    campaign, lane, _ = planned(1)
+    next_wave(lane)
+    seconds = range(0, 400, 5)
+    repeats = [second for second in seconds if lost_again(campaign, lane, after_s=second)]
+    assert repeats == [10, 30, 70, 150, 310]
+
+
+def test_patience_has_an_end() -> None:
+    still = [dispatch.patience_s(times, moves=False) for times in (0, 1, 2, 3, 7, 30_000)]
+    moving = [dispatch.patience_s(times, moves=True) for times in (0, 1, 2, 3, 4, 30_000)]
+    assert still == [10, 10, 20, 40, 600, 600]
+    assert moving == [120, 120, 240, 480, 600, 600]
+
+
+def test_a_claimed_batch_is_not_published_again(broker: Broker) -> None:
+    campaign, lane, batches = planned(2)
+    next_wave(lane)
+    claim(batches[0])
+    settle_all(batches[1], Outcome.SUCCESS)
+    assert lost_again(campaign, lane, after_s=10_000) == 0
+
+
+def test_a_lane_that_moves_is_given_the_time_of_a_wave(broker: Broker) -> None:
+    """What waits its turn in a long queue is not lost."""
+    campaign, lane, batches = planned(4)
+    next_wave(lane)
+    claim(batches[0], now=seconds_later(95))
+    assert lost_again(campaign, lane, after_s=100) == 0
+    claim(batches[1], now=seconds_later(115))
+    assert lost_again(campaign, lane, after_s=120) == 1
+
+
+def test_a_lane_that_stops_moving_has_lost_its_messages(broker: Broker) -> None:
+    campaign, lane, batches = planned(3)
+    next_wave(lane)
+    claim(batches[0], now=seconds_later(40))
+    assert lost_again(campaign, lane, after_s=49) == 0
+    assert lost_again(campaign, lane, after_s=50) == 2
+
+
+def test_looking_for_the_next_wave_in_vain_is_no_progress(broker: Broker) -> None:
+    _, lane, _ = planned(1)
+    next_wave(lane, after_s=1)
+    next_wave(lane, after_s=60)
+    lane.refresh_from_db()
+    assert lane.progressed_at == seconds_later(1)
+
+
+def test_a_retry_goes_out_when_it_is_due_beside_the_wave_under_way(broker: Broker) -> None:
+    campaign, lane, batches = planned(4)
+    next_wave(lane)
+    broker.take_all("default")
+    DeliveryBatch.objects.filter(pk=batches[3].pk).update(retry_at=seconds_later(10))
+    assert due_retries(campaign, lane, after_s=9) == 0
+    assert due_retries(campaign, lane, after_s=10) == 1
+    assert due_retries(campaign, lane, after_s=11) == 0
+    assert broker.take_all("default") == sends(batches[3])
+
+
+def due_retries(campaign: PushCampaign, lane: Lane, *, after_s: float) -> int:
+    return dispatch.dispatch_due_retries(
+        campaign=campaign, project_id=lane.project_id, now=seconds_later(after_s)
+    )
+
+
+def test_a_wave_leaves_out_what_waits_for_its_retry(broker: Broker) -> None:
+    _, lane, batches = planned(3)
+    DeliveryBatch.objects.filter(pk=batches[0].pk).update(retry_at=seconds_later(10))
+    assert next_wave(lane) == 2
+    assert broker.take_all("default") == sends(*batches[1:])
+
+
+def continue_lane(lane: Lane) -> None:
+    dispatch.continue_lane(campaign_id=lane.campaign_id, project_id=lane.project_id, now=NOW)
+
+
+def test_after_a_wave_comes_the_next(broker: Broker) -> None:
+    _, lane, batches = planned(4)
+    for batch in batches[:3]:
+        settle_all(batch, Outcome.SUCCESS)
+    continue_lane(lane)
+    assert broker.take_all("default") == sends(batches[3])
+
+
+def test_after_the_last_wave_the_campaign_completes_and_people_are_told_once(
+    broker: Broker,
+) -> None:
+    campaign, lane, batches = planned(1, priority="high")
+    settle_all(batches[0], Outcome.SUCCESS)
+    continue_lane(lane)
+    continue_lane(lane)
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.completed_at) == ("completed", NOW)
+    told = Published("send_admin_notification", [campaign.pk])
+    assert broker.take_all("high_priority") == [told]
+
+
+@pytest.mark.parametrize("move", [Move.PAUSE, Move.CANCEL])
+def test_after_a_wave_of_a_campaign_that_stopped_nothing_is_published(
+    broker: Broker, move: Move
+) -> None:
+    campaign, lane, batches = planned(4)
+    settle_all(batches[0], Outcome.SUCCESS)
+    transitions.move_campaign(campaign_id=campaign.pk, move=move)
+    continue_lane(lane)
+    assert broker.take_all("default") == []
