@@ -166,6 +166,14 @@ def _entry(row: tuple[Any, ...], *, lease_until: datetime) -> Entry:
     )
 
 
+def extend_held_lease(*, batch_id: int, attempt: int, now: datetime, lease_s: float) -> bool:
+    """Keep a batch that is still being sent; False where it was taken over meanwhile."""
+    rows = DeliveryBatch.objects.filter(
+        pk=batch_id, state=BatchState.SENDING, attempt=attempt
+    ).update(lease_until=now + timedelta(seconds=lease_s))
+    return rows == 1
+
+
 def settle_held_batch(
     entry: Entry, *, now: datetime, crashed: bool = False, not_before: datetime | None = None
 ) -> bool:

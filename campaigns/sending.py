@@ -16,7 +16,13 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from campaigns import dispatch, engine, transitions
-from campaigns.ledger import Entry, Waiting, claim_pending_batch, settle_held_batch
+from campaigns.ledger import (
+    Entry,
+    Waiting,
+    claim_pending_batch,
+    extend_held_lease,
+    settle_held_batch,
+)
 from campaigns.models import PushCampaign
 from campaigns.rescue import MAX_CRASHES, close_stopped_campaign
 from campaigns.states import CampaignStatus
@@ -35,6 +41,9 @@ _PLATFORMS = {platform.value: platform for platform in Platform}
 _KINDS = {kind.value: kind for kind in AddressKind}
 _AWAY = (OperationalError, InterfaceError)
 """The database is away, or this connection to it is."""
+_EXTEND_EVERY = timedelta(seconds=settings.LEASE_S / 3)
+_SETTLE_WITHIN = timedelta(seconds=120)
+"""Together with the sending deadline below the task's soft time limit."""
 _RETRY_GRID_S = 5
 """Retries of a batch fall due together, on the rescue's own beat, not one by one."""
 _HALTING = (Trouble.PROJECT, Trouble.ACCESS_TOKEN, Trouble.MISMATCH)
@@ -76,7 +85,7 @@ def _send(entry: Entry, *, clock: Callable[[], datetime]) -> Report:
         guarantee=Guarantee(campaign.guarantee),
         campaign_key=str(campaign.pk),
         deadline=time.monotonic() + settings.SEND_DEADLINE_S,
-        poll=_Watch(campaign, project_id=project.pk),
+        poll=_Watch(campaign, entry, clock=clock),
     )
     report = line.sender.send(devices, order)
     _record(entry, places, devices, report, now=now)
@@ -148,38 +157,58 @@ def _record(
 
 
 class _Watch:
-    """Tells the sending loop, twice a second, whether the campaign is still to be sent."""
+    """Tells the sending loop, twice a second, whether to go on; keeps the batch's lease alive."""
 
-    def __init__(self, campaign: PushCampaign, *, project_id: int) -> None:
+    def __init__(
+        self, campaign: PushCampaign, entry: Entry, *, clock: Callable[[], datetime]
+    ) -> None:
         self._first: Live | None = Live(rate_limit_per_second=campaign.rate_limit_per_second)
         self._query = PushCampaign.objects.filter(
             pk=campaign.pk,
             status=CampaignStatus.PROCESSING,
-            lanes__project=project_id,
+            lanes__project=entry.project_id,
             lanes__halt_reason="",
         ).values_list("rate_limit_per_second")
+        self._entry = entry
+        self._clock = clock
+        self._extend_at = clock() + _EXTEND_EVERY
 
     def __call__(self) -> Live:
         if self._first is not None:  # read a moment ago, with the campaign
             live, self._first = self._first, None
             return live
         try:
-            row = self._query.first()
+            row = self._query.first() if self._still_held() else None
         except _AWAY:
             # Nobody could settle what would be sent on.
             connection.close()
             return Live(stop=True)
         return Live(stop=True) if row is None else Live(rate_limit_per_second=row[0])
 
+    def _still_held(self) -> bool:
+        now = self._clock()
+        if now < self._extend_at:
+            return True
+        self._extend_at = now + _EXTEND_EVERY
+        return extend_held_lease(
+            batch_id=self._entry.batch_id,
+            attempt=self._entry.attempt,
+            now=now,
+            lease_s=settings.LEASE_S,
+        )
+
 
 def _settle_patiently(
     entry: Entry, *, clock: Callable[[], datetime], blocked_s: float = 0.0, crashed: bool = False
 ) -> None:
-    """Settle, waiting for a database that is away as long as the lease lasts.
+    """Settle, waiting for a database that is away.
 
-    What the provider said is known only here: given up, it would have to be asked for again.
+    What the provider said is known only here: given up, it would have to be asked for again. That
+    the lease runs out meanwhile does no harm: who would take the batch over needs the database
+    too, and lets the holders settle first when it is back (`rescue`).
     """
     delay_s = 0.2
+    give_up_at = clock() + _SETTLE_WITHIN
     while True:
         now = clock()
         not_before = now + timedelta(seconds=blocked_s) if blocked_s else None
@@ -189,7 +218,7 @@ def _settle_patiently(
             return
         except _AWAY:
             connection.close()
-            if now >= entry.lease_until:
+            if now >= give_up_at:
                 logger.exception("Batch %s: the database stayed away.", entry.batch_id)
                 return
             time.sleep(delay_s)

@@ -110,8 +110,8 @@ REDIS_URL = environment.text("REDIS_URL")
 BATCH_SIZE = 500
 WAVE_BATCHES = 2_000
 """At most so many batches of one campaign and project stand in the broker: 1M devices."""
-LEASE_S = environment.integer("LEASE_S", 300)
-"""How long a claimed batch belongs to its worker: longer than the hard limit of its task."""
+LEASE_S = environment.integer("LEASE_S", 15)
+"""How long a batch belongs to a worker that gives no sign of life; extended while it sends."""
 SEND_DEADLINE_S = environment.integer("SEND_DEADLINE_S", 60)
 """How long one batch may start messages; what has not started by then goes back."""
 RETRY_MAX_ATTEMPTS = environment.integer("RETRY_MAX_ATTEMPTS", 5)
