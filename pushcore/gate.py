@@ -70,7 +70,7 @@ class PacedGate:
         clocks: Clocks,
     ) -> None:
         self.blocked_s = 0.0
-        self.waited_s: dict[Limit, float] = {}
+        self.waited_s: dict[str, float] = {}
         self._pacing = pacing
         self._breaker = breaker
         self._poll = poll

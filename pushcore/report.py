@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -48,7 +49,7 @@ class Report:
     """For how long the whole project is blocked by its quota: the rest need not be tried before."""
     quota_refusals: Counter[str] = field(default_factory=Counter)
     """Answers 429, by scope: `project` or `device`."""
-    waited_s: Counter[str] = field(default_factory=Counter)
+    waited_s: dict[str, float] = field(default_factory=dict)
     """Seconds waited for permission to send, by what was short (`pacing.Limit`)."""
 
     @classmethod
@@ -79,6 +80,11 @@ class Report:
         elif verdict.trouble is Trouble.PLATFORM:
             self.broken_platforms.add(platform)
             self.note(verdict.trouble, words)
+
+    def add_waits(self, waited_s: Mapping[str, float]) -> None:
+        """Add seconds waited, by what was short."""
+        for limit, seconds in waited_s.items():
+            self.waited_s[limit] = self.waited_s.get(limit, 0.0) + seconds
 
     def count(self, *, project: str, priority: str, seconds: float) -> None:
         """Add the batch to the metrics: what was settled, and what was tried and has to wait."""

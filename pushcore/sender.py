@@ -200,7 +200,7 @@ class Sender:
         finally:
             gate.close()
             report.blocked_s = max(report.blocked_s, gate.blocked_s)
-            report.waited_s.update(gate.waited_s)
+            report.add_waits(gate.waited_s)
 
     def _places_to_try(self, devices: Sequence[Addressed], report: Report) -> list[int]:
         """Return the devices' places but those of a platform known to be broken, which fail."""

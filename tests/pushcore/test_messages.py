@@ -17,7 +17,8 @@ EPOCH = int(NOW.timestamp())
 
 
 def content(**changes: Any) -> Content:
-    return Content(**{"campaign_id": 7, "title": "Spring", "body": "Sale today"} | changes)
+    fields: dict[str, Any] = {"campaign_id": 7, "title": "Spring", "body": "Sale today"} | changes
+    return Content(**fields)
 
 
 def rendered(

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from prometheus_client import REGISTRY, Metric
+from prometheus_client import REGISTRY
 
 from pushcore import metrics
 from pushcore.messages import Platform
@@ -26,7 +26,7 @@ def test_a_batch_is_counted_by_outcome_without_what_was_never_started(unique_key
     report.outcomes[1] = int(Outcome.INVALID_TOKEN)
     report.outcomes[2] = int(Outcome.SUCCESS)
     report.retry_in_s[3] = 10.0
-    report.waited_s["quota"] += 2.5
+    report.waited_s["quota"] = 2.5
     quota = Verdict(Outcome.PENDING, "RATE_LIMIT_EXCEEDED", trouble=Trouble.PROJECT_QUOTA)
     report.hear(quota, platform=Platform.IOS, words="")
     report.hear(Verdict(Outcome.PENDING, "QUOTA_EXCEEDED"), platform=Platform.IOS, words="")
@@ -48,12 +48,10 @@ def test_a_batch_is_counted_by_outcome_without_what_was_never_started(unique_key
 
 
 def test_no_label_can_carry_a_campaign_or_an_address() -> None:
-    ours: list[Metric] = [m for m in REGISTRY.collect() if m.name.startswith("pushcore_")]
     declared = {
         label for metric in vars(metrics).values() for label in getattr(metric, "_labelnames", ())
     }
 
-    assert ours
     assert declared == ALLOWED_LABELS
 
 

@@ -16,7 +16,7 @@ NEVER_SENT = Verdict(Outcome.PENDING, "NEVER_SENT", retry_now=True)
 
 
 def decide(verdict: Verdict, **changes: Any) -> Final | RetryIn:
-    arguments = {
+    arguments: dict[str, Any] = {
         "attempt": 1,
         "age_s": 0.0,
         "guarantee": Guarantee.AT_LEAST_ONCE,

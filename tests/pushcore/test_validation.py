@@ -12,7 +12,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def problems_of(**changes: Any) -> list[tuple[str, str]]:
-    fields = {"campaign_id": 7, "title": "Spring", "body": "Sale"} | changes
+    fields: dict[str, Any] = {"campaign_id": 7, "title": "Spring", "body": "Sale"} | changes
     return [(p.field, p.code) for p in validate(Content(**fields), now=NOW)]
 
 
