@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from celery import chord
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from campaigns import transitions
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
@@ -27,23 +27,11 @@ MAX_PATIENCE_S = 600
 def dispatch_next_wave(*, campaign: PushCampaign, lane_id: int, now: datetime) -> int:
     """Publish the lane's next wave, unless one is under way; return how many batches it has."""
     with transaction.atomic():
-        lane = (
-            Lane.objects.select_for_update(skip_locked=True)
-            .filter(pk=lane_id, halt_reason="")
-            .first()
-        )
-        if lane is None:
+        lane = _hold_lane(pk=lane_id)
+        if lane is None or _waiting(lane).filter(dispatched_at__isnull=False).exists():
             return 0
-        waiting = DeliveryBatch.objects.filter(
-            campaign_id=campaign.pk, project_id=lane.project_id, state=BatchState.PENDING
-        )
-        if waiting.filter(dispatched_at__isnull=False).exists():
-            return 0
-        batch_ids = list(
-            waiting.filter(Q(retry_at=None) | Q(retry_at__lte=now))
-            .order_by("seq")
-            .values_list("pk", flat=True)[: settings.WAVE_BATCHES]
-        )
+        free = _waiting(lane).filter(Q(retry_at=None) | Q(retry_at__lte=now)).order_by("seq")
+        batch_ids = list(free.values_list("pk", flat=True)[: settings.WAVE_BATCHES])
         if batch_ids:
             # Only then: a lane that merely was looked at still stands still.
             _mark_dispatched(batch_ids, now=now)
@@ -74,14 +62,14 @@ def complete_and_tell(*, campaign: PushCampaign, now: datetime) -> bool:
 
 def dispatch_due_retries(*, campaign: PushCampaign, project_id: int, now: datetime) -> int:
     """Publish the lane's batches whose retry is due, beside whatever wave is under way."""
-    due = DeliveryBatch.objects.filter(
-        campaign_id=campaign.pk,
-        project_id=project_id,
-        state=BatchState.PENDING,
-        dispatched_at=None,
-        retry_at__lte=now,
-    )
-    return _publish_again(campaign, list(due.values_list("pk", flat=True)), now=now)
+    with transaction.atomic():
+        lane = _hold_lane(campaign=campaign, project=project_id)
+        if lane is None:
+            return 0
+        due = _waiting(lane).filter(dispatched_at=None, retry_at__lte=now)
+        batch_ids = list(due.values_list("pk", flat=True))
+        _mark_dispatched(batch_ids, now=now)
+    return _publish_each(batch_ids, campaign=campaign)
 
 
 def dispatch_lost_again(*, campaign: PushCampaign, project_id: int, now: datetime) -> int:
@@ -91,23 +79,42 @@ def dispatch_lost_again(*, campaign: PushCampaign, project_id: int, now: datetim
     one before, so that a campaign that merely stands in a long queue does not fill it with
     copies; a copy that does arrive finds nothing to claim.
     """
-    moves = DeliveryBatch.objects.filter(
-        campaign_id=campaign.pk,
-        project_id=project_id,
+    with transaction.atomic():
+        lane = _hold_lane(campaign=campaign, project=project_id)
+        if lane is None:
+            return 0
+        moves = _moves(lane, now=now)
+        batch_ids = [
+            batch_id
+            for batch_id, dispatched_at, dispatches in _waiting(lane)
+            .filter(dispatched_at__isnull=False)
+            .values_list("pk", "dispatched_at", "dispatches")
+            if dispatched_at
+            and now - dispatched_at >= timedelta(seconds=patience_s(dispatches, moves=moves))
+        ]
+        _mark_dispatched(batch_ids, now=now)
+    return _publish_each(batch_ids, campaign=campaign)
+
+
+def _hold_lane(**lane: object) -> Lane | None:
+    """Lock the lane, for one transaction; None where somebody has it, or it is halted."""
+    return Lane.objects.select_for_update(skip_locked=True).filter(halt_reason="", **lane).first()
+
+
+def _waiting(lane: Lane) -> QuerySet[DeliveryBatch]:
+    return DeliveryBatch.objects.filter(
+        campaign=lane.campaign_id, project=lane.project_id, state=BatchState.PENDING
+    )
+
+
+def _moves(lane: Lane, *, now: datetime) -> bool:
+    """Return whether the lane's batches are being claimed."""
+    return DeliveryBatch.objects.filter(
+        campaign=lane.campaign_id,
+        project=lane.project_id,
         state=BatchState.SENDING,
         sent_at__gt=now - timedelta(seconds=settings.STANDSTILL_S),
     ).exists()
-    lost = [
-        batch_id
-        for batch_id, dispatched_at, dispatches in DeliveryBatch.objects.filter(
-            campaign_id=campaign.pk,
-            project_id=project_id,
-            state=BatchState.PENDING,
-            dispatched_at__isnull=False,
-        ).values_list("pk", "dispatched_at", "dispatches")
-        if dispatched_at and (now - dispatched_at).total_seconds() >= patience_s(dispatches, moves=moves)
-    ]
-    return _publish_again(campaign, lost, now=now)
 
 
 def patience_s(dispatches: int, *, moves: bool) -> float:
@@ -119,17 +126,12 @@ def patience_s(dispatches: int, *, moves: bool) -> float:
     return float(min(first * 2 ** max(dispatches - 1, 0), MAX_PATIENCE_S))
 
 
-def publish_batch(*, campaign: PushCampaign, batch_id: int) -> None:
-    """Publish one batch outside of any wave."""
+def _publish_each(batch_ids: Sequence[int], *, campaign: PushCampaign) -> int:
+    """Publish batches outside of any wave."""
     from campaigns.tasks import send_push_batch
 
-    send_push_batch.si(batch_id).apply_async(queue=campaign.queue)
-
-
-def _publish_again(campaign: PushCampaign, batch_ids: Sequence[int], *, now: datetime) -> int:
-    _mark_dispatched(batch_ids, now=now)
     for batch_id in batch_ids:
-        publish_batch(campaign=campaign, batch_id=batch_id)
+        send_push_batch.si(batch_id).apply_async(queue=campaign.queue)
     return len(batch_ids)
 
 

@@ -8,6 +8,7 @@ traces in the ledger, and this reads them.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -30,35 +31,43 @@ SWEEP_BATCHES = 500
 def rescue_all(*, now: datetime) -> None:
     """Look at everything that is not settled, and set going what stands still."""
     for batch_id in _expired_leases(now):
-        take_over_expired_batch(batch_id=batch_id, now=now)
+        _apart(take_over_expired_batch, batch_id=batch_id, now=now)
     for campaign in PushCampaign.objects.filter(status=CampaignStatus.PROCESSING):
         if not transitions.cancel_if_expired(campaign_id=campaign.pk, now=now):
-            rescue_campaign(campaign=campaign, now=now)
+            _apart(rescue_campaign, campaign=campaign, now=now)
     for campaign in PushCampaign.objects.filter(status=CampaignStatus.PAUSED, expires_at__lte=now):
         transitions.cancel_if_expired(campaign_id=campaign.pk, now=now)
     stopped = DeliveryBatch.objects.filter(
         state=BatchState.PENDING, campaign__status__in=STOPPED
     ).values_list("campaign_id", flat=True)
     for campaign_id in stopped.distinct():
-        close_stopped_campaign(campaign_id=campaign_id, now=now)
+        _apart(close_stopped_campaign, campaign_id=campaign_id, now=now)
+
+
+def _apart(step: Callable[..., object], **arguments: object) -> None:
+    """Take one step of the rescue: what fails in it must not keep all others from theirs."""
+    try:
+        step(**arguments)
+    except Exception:
+        logger.exception("The rescue failed in %s of %s.", step.__name__, arguments)
 
 
 def rescue_campaign(*, campaign: PushCampaign, now: datetime) -> None:
     """Set going what stands still in one campaign, and complete it if nothing is left."""
     from campaigns.services import publish_plan
 
-    lanes = list(Lane.objects.filter(campaign=campaign, halt_reason=""))
     still = now - timedelta(seconds=settings.STANDSTILL_S)
-    if any(lane.planned_at is None and lane.progressed_at <= still for lane in lanes):
+    if transitions.touch_if_plan_stands_still(campaign_id=campaign.pk, since=still, now=now):
         logger.warning("Campaign %s stands still while it is planned: planning on.", campaign.pk)
         publish_plan(campaign)
-    for lane in lanes:
+    for lane in Lane.objects.filter(campaign=campaign, halt_reason=""):
         dispatch.dispatch_due_retries(campaign=campaign, project_id=lane.project_id, now=now)
         lost = dispatch.dispatch_lost_again(campaign=campaign, project_id=lane.project_id, now=now)
         if lost:
             logger.warning("Campaign %s: %s messages published again.", campaign.pk, lost)
         dispatch.dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now)
-    dispatch.complete_and_tell(campaign=campaign, now=now)
+    if not dispatch.complete_and_tell(campaign=campaign, now=now):
+        transitions.pause_if_held_up(campaign_id=campaign.pk)
 
 
 def take_over_expired_batch(*, batch_id: int, now: datetime) -> bool:

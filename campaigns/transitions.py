@@ -37,8 +37,14 @@ def _try(campaign_id: int, move: Move, *conditions: Combinable | Q, **changes: A
     return rows == 1
 
 
-def _open_batches(**lane: OuterRef) -> QuerySet[DeliveryBatch]:
-    return DeliveryBatch.objects.filter(state__in=[BatchState.PENDING, BatchState.SENDING], **lane)
+def _unfinished_lanes() -> QuerySet[Lane]:
+    """Return the lanes of an outer campaign that are not planned whole or not settled whole."""
+    open_batches = DeliveryBatch.objects.filter(
+        campaign=OuterRef("campaign"),
+        project=OuterRef("project"),
+        state__in=[BatchState.PENDING, BatchState.SENDING],
+    )
+    return Lane.objects.filter(Q(planned_at=None) | Exists(open_batches), campaign=OuterRef("pk"))
 
 
 def start(*, campaign_id: int, task_id: UUID, now: datetime) -> None:
@@ -57,13 +63,10 @@ def complete_if_settled(*, campaign_id: int, now: datetime) -> bool:
 
     Returns whether this call completed it: of many that ask, exactly one gets True.
     """
-    open_batches = _open_batches(campaign=OuterRef("pk"))
-    unplanned = Lane.objects.filter(campaign=OuterRef("pk"), planned_at=None)
     return _try(
         campaign_id,
         Move.COMPLETE,
-        ~Exists(open_batches),
-        ~Exists(unplanned),
+        ~Exists(_unfinished_lanes()),
         completed_at=now,
         status_reason="",
     )
@@ -75,11 +78,12 @@ def fail_if_running(*, campaign_id: int, reason: str, now: datetime) -> bool:
 
 
 def cancel_if_expired(*, campaign_id: int, now: datetime) -> bool:
-    """Cancel the campaign, if `expires_at` has passed while it was being sent or paused."""
+    """Cancel the campaign, if `expires_at` has passed and somebody is still to be sent to."""
     return _try(
         campaign_id,
         Move.CANCEL,
         Q(expires_at__lte=now, started_at__isnull=False),
+        Exists(_unfinished_lanes()),
         status_reason="expired before everybody was sent to",
         completed_at=now,
     )
@@ -118,15 +122,11 @@ def pause_if_held_up(*, campaign_id: int) -> bool:
     reasons = dict.fromkeys(halted.values_list("halt_reason", flat=True))
     if not reasons:
         return False
-    open_batches = _open_batches(campaign=OuterRef("campaign"), project=OuterRef("project"))
-    unfinished = Lane.objects.filter(
-        Q(planned_at=None) | Exists(open_batches), campaign=OuterRef("pk")
-    )
     return _try(
         campaign_id,
         Move.PAUSE,
-        Exists(unfinished),
-        ~Exists(unfinished.filter(halt_reason="")),
+        Exists(_unfinished_lanes()),
+        ~Exists(_unfinished_lanes().filter(halt_reason="")),
         status_reason="; ".join(reasons),
     )
 
@@ -146,6 +146,17 @@ def forget_dispatches(*, campaign_id: int) -> None:
 def touch_lane(*, lane_id: int, now: datetime) -> None:
     """Note that the lane moved: it does not stand still."""
     Lane.objects.filter(pk=lane_id).update(progressed_at=now)
+
+
+def touch_if_plan_stands_still(*, campaign_id: int, since: datetime, now: datetime) -> bool:
+    """Note that a plan that has not moved since then is taken up again.
+
+    Returns whether this call is the one to take it up.
+    """
+    rows = Lane.objects.filter(
+        campaign_id=campaign_id, planned_at=None, halt_reason="", progressed_at__lte=since
+    ).update(progressed_at=now)
+    return rows > 0
 
 
 def add_planned(*, campaign_id: int, devices: int) -> bool:

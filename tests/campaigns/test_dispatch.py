@@ -111,7 +111,7 @@ def test_a_publisher_that_dies_leaves_batches_that_look_published(
     broker_is_away: None, broker: Broker
 ) -> None:
     """The other way round a wave would go out twice; what looks published the rescue finds."""
-    _, lane, batches = planned(2)
+    _, lane, _ = planned(2)
     with pytest.raises(Exception, match="refused"):
         next_wave(lane)
     assert marks() == [(True, 1), (True, 1)]

@@ -172,7 +172,7 @@ def test_giving_back_to_a_cancelled_campaign_skips_what_was_never_sent() -> None
 def test_skipping_takes_only_batches_of_which_nothing_can_have_been_sent() -> None:
     make_devices(make_project(), 1_200)
     campaign = make_campaign()
-    first, second, third = start_and_plan(campaign)
+    first, second, _ = start_and_plan(campaign)
     claim(first)
     waiting = claim(second)
     waiting.retries[0] = Waiting(1, True, NOW.timestamp(), NOW.timestamp(), "TIMEOUT")

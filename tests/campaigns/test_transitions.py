@@ -141,6 +141,7 @@ def test_failing_ends_what_runs_and_leaves_what_has_ended(status: str, fails: bo
 
 
 def test_a_campaign_expires_at_its_moment_and_not_before() -> None:
+    make_devices(make_project(), 1)
     campaign = make_campaign(expires_at=seconds_later(60))
     start_and_plan(campaign)
     early = transitions.cancel_if_expired(campaign_id=campaign.pk, now=seconds_later(59))
@@ -156,9 +157,18 @@ def test_a_campaign_that_never_started_does_not_expire() -> None:
 
 
 def test_a_campaign_without_expiry_does_not_expire() -> None:
+    make_devices(make_project(), 1)
     campaign = make_campaign()
     start_and_plan(campaign)
     assert not transitions.cancel_if_expired(campaign_id=campaign.pk, now=seconds_later(10**8))
+
+
+def test_a_campaign_with_nothing_left_to_send_does_not_expire() -> None:
+    make_devices(make_project(), 1)
+    campaign = make_campaign(expires_at=seconds_later(60))
+    [batch] = start_and_plan(campaign)
+    settle_all(batch, Outcome.SUCCESS)
+    assert not transitions.cancel_if_expired(campaign_id=campaign.pk, now=seconds_later(61))
 
 
 def two_lanes() -> tuple[PushCampaign, DeliveryBatch, DeliveryBatch]:
