@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -49,7 +50,7 @@ def main(arguments: list[str]) -> int:
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _unwind)
     try:
-        folder = profile_folder("demo", account=server_account())
+        folder = _folder()
         with _alone(folder):
             _refuse_full_disk(folder, options.devices)
             return _run(options, folder=folder, screen=screen)
@@ -67,15 +68,22 @@ def main(arguments: list[str]) -> int:
     return 1
 
 
+def _folder() -> Path:
+    """Return where data, logs and keys of this run lie: one folder for each database."""
+    url = os.environ.get("DATABASE_URL", "")
+    name = f"demo-{hashlib.sha256(url.encode()).hexdigest()[:8]}" if url else "demo"
+    return profile_folder(name, account=server_account())
+
+
 def _run(options: Options, *, folder: Path, screen: Screen) -> int:
     with running_stack(options, folder=folder, screen=screen) as stack:
-        exact = _send_and_account(options, stack, screen)
+        exact = _send_and_account(options, stack, folder=folder, screen=screen)
         if options.serve:
             _serve(stack, screen)
         return 0 if exact else 1
 
 
-def _send_and_account(options: Options, stack: Stack, screen: Screen) -> bool:
+def _send_and_account(options: Options, stack: Stack, *, folder: Path, screen: Screen) -> bool:
     """Send one campaign over the API; return whether its account is exact."""
     from scripts.demo_run import receipts as receipts_of  # Django is set up only now
 
@@ -93,6 +101,9 @@ def _send_and_account(options: Options, stack: Stack, screen: Screen) -> bool:
     )
     faults = faults_of(result, receipts, outcomes=options.outcomes)
     screen.account(result, faults=faults)
+    receipts_of.write_deactivated(folder / "deactivated.tsv")
+    if result.deactivated:
+        screen.step(f"Which devices were deactivated: {folder / 'deactivated.tsv'}")
     if options.json:
         print(json.dumps(result.as_json()), flush=True)
     return not faults
@@ -146,7 +157,7 @@ def _unwind(signum: int, _frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Refuse a second demo: it would send to the first one's devices.
+    """Refuse a second demo on one database: both would send to the same devices.
 
     Raises:
         DemoError: another one runs.
@@ -155,13 +166,13 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            message = "Another scripts/demo runs in this checkout: wait for it, or end it."
+            message = "Another scripts/demo runs on this database: wait for it, or end it."
             raise DemoError(message) from None
         yield
 
 
 def _refuse_full_disk(folder: Path, devices: int) -> None:
-    if "DATABASE_URL" in os.environ:
+    if os.environ.get("DATABASE_URL"):
         return  # that server's disk is not ours to judge
     needed = BYTES_AT_LEAST + devices * BYTES_PER_DEVICE
     free = shutil.disk_usage(folder).free

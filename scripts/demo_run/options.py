@@ -14,8 +14,8 @@ Send a campaign to many devices: real PostgreSQL, Redis, Celery workers and web 
 FCM on loopback, and an account of every device beside the emulator's own receipts.
 
 Exits with 0 only if the account is exact. Data and logs lie in .data/demo; devices that are
-there already are used again. DATABASE_URL and REDIS_URL, where set, name the servers to use:
-an empty database, please. Ctrl-C stops everything.
+there already are used again. DATABASE_URL and REDIS_URL, where set, name the servers to use (an
+empty database, please; logs then lie in .data/demo-<digest>). Ctrl-C stops everything.
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 
 from django.db import connection, transaction
 
@@ -51,6 +52,14 @@ def _log_rows(campaign_id: int) -> Iterator[list[tuple[str, str]]]:
         cursor.execute(LOG, [campaign_id])
         while rows := cursor.fetchmany(CHUNK):
             yield [(status, address or "") for status, address in rows]
+
+
+def write_deactivated(path: Path) -> None:
+    """Write id, platform and address of every device that was deactivated, a line each."""
+    dead = DeviceToken.objects.filter(inactive_reason=InactiveReason.DEAD_ADDRESS).order_by("pk")
+    with path.open("w", encoding="ascii") as file:
+        for pk, platform, address in dead.values_list("pk", "platform", "address").iterator():
+            file.write(f"{pk}\t{platform}\t{address}\n")
 
 
 def draw_up(*, devices: int, stats: Json, receipts: Receipts, peak_bytes: int) -> Account:

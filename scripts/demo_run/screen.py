@@ -27,7 +27,7 @@ class Screen:
 
     def step(self, sentence: str) -> None:
         """Say what happens now."""
-        self._console.print(f"[dim]·[/dim] {sentence}")
+        self._console.print(f"[dim]·[/dim] {sentence}", soft_wrap=True)
 
     @contextlib.contextmanager
     def progress(self, what: str, *, total: int) -> Iterator[Callable[[int], None]]:
@@ -69,34 +69,25 @@ class Screen:
         table.add_column("devices", justify="right")
         table.add_column("FCM emulator")
         table.add_column("devices", justify="right")
-        receipts = [
-            ("accepted", account.accepted),
-            ("accepted twice", account.accepted_twice),
-            ("missing", account.missing),
+        rows = [
+            ("planned", account.total_recipients, "", None),
+            ("success", account.success, "accepted", account.accepted),
+            ("invalid", account.invalid, "accepted twice", account.accepted_twice),
+            ("failed", account.failure - account.invalid, "missing", account.missing),
+            ("unknown", account.unknown, "", None),
+            ("skipped", account.skipped, "", None),
+            ("deactivated", account.deactivated, "", None),
         ]
-        outcomes = [
-            ("success", account.success),
-            ("invalid (deactivated)", account.invalid),
-            ("failed", account.failure - account.invalid),
-            ("unknown", account.unknown),
-            ("skipped", account.skipped),
-            ("planned", account.total_recipients),
-        ]
-        for index, (name, count) in enumerate(outcomes):
-            theirs = receipts[index] if index < len(receipts) else ("", None)
-            shown = "" if theirs[1] is None else f"{theirs[1]:,}"
-            table.add_row(name, f"{count:,}", theirs[0], shown)
+        for ours, count, theirs, receipts in rows:
+            table.add_row(ours, f"{count:,}", theirs, "" if receipts is None else f"{receipts:,}")
         self._console.print()
         self._console.print(table)
         self._console.print(
-            f"\n{account.elapsed_s:,.1f} s, {account.messages_per_s:,.0f} messages/s,"
-            f" {account.peak_rss_mb:,.0f} MB at most in all workers together"
-            " (shared memory counted once, where the system tells)"
+            f"\n{account.elapsed_s:,.1f} s, {account.messages_per_s:,.0f} messages/s."
+            f" All workers together took {account.peak_rss_mb:,.0f} MB at most (PSS: pages that"
+            " they share count once; RSS where the system tells no PSS).",
+            soft_wrap=True,
         )
-        self.verdict(faults)
-
-    def verdict(self, faults: list[str]) -> None:
-        """Say whether the account is exact, and if not, in which ways."""
         if not faults:
             self._console.print("[green]The account is exact.[/green]")
         for fault in faults:
@@ -106,7 +97,7 @@ class Screen:
         now = time.monotonic()
         if now - self._last_line_at >= LINE_INTERVAL_S:
             self._last_line_at = now
-            self._console.print(f"  {text}")
+            self._console.print(f"  {text}", soft_wrap=True)
 
 
 def _line_of(stats: Json) -> str:

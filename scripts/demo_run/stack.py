@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from scripts.embedded.ports import free_port, is_free
 if TYPE_CHECKING:
     from scripts.demo_run.prepare import Login
 
+START_TIMEOUT_S = 60.0
 QUEUES = "high_priority,default,low_priority"
 
 
@@ -48,7 +50,7 @@ def running_stack(options: Options, *, folder: Path, screen: Screen) -> Iterator
     port = _web_port(options.port)
     with contextlib.ExitStack() as stack:
         screen.step("Starting PostgreSQL and Valkey")
-        servers = stack.enter_context(running_servers("demo", owner="scripts/demo"))
+        servers = stack.enter_context(running_servers(folder.name, owner="scripts/demo"))
         screen.step("Starting the FCM emulator")
         emulator = stack.enter_context(_emulator(options, folder))
         os.environ |= _environment(servers.database_url, servers.redis_url, emulator)
@@ -58,6 +60,7 @@ def running_stack(options: Options, *, folder: Path, screen: Screen) -> Iterator
         workers = _start_children(children, port=port, workers=options.workers, folder=folder)
         api = Api(f"http://127.0.0.1:{port}", api_key=login.api_key)
         api.wait_until_up(children.check)
+        _wait_for_workers(children)
         # Runs first on the way out: an impatient second Ctrl-C is not to leave anything behind.
         stack.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
         yield Stack(api, login, emulator, workers, children)
@@ -133,6 +136,7 @@ def _start_children(children: Children, *, port: int, workers: int, folder: Path
         *("--pool", "prefork", "--concurrency", str(workers), "--queues", QUEUES),
         *("--hostname", "demo@localhost", "--loglevel", "INFO"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        *("--", "worker.soft_shutdown_timeout=0"),
         stop_signal=signal.SIGQUIT,
     )
     children.start(
@@ -146,3 +150,19 @@ def _start_children(children: Children, *, port: int, workers: int, folder: Path
         *("--workers", "1", "--blocking-threads", "2", "--no-ws", "settings.wsgi:application"),
     )
     return worker
+
+
+def _wait_for_workers(children: Children) -> None:
+    """Wait until Celery answers: its start is not to count as the campaign's time.
+
+    Raises:
+        DemoError: it ended, or did not answer in time.
+    """
+    from settings.celery import app
+
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not app.control.ping(timeout=0.3):
+        children.check()
+        if time.monotonic() > deadline:
+            message = "The Celery worker does not answer; see worker.log."
+            raise DemoError(message)
