@@ -116,8 +116,8 @@ class CurlLoop:
         now = time.monotonic()
         if now >= self._nudge_at:
             self._nudge_at = now + NUDGE_EVERY_S
-            for fd in list(self._selector.get_map()):
-                self._multi.socket_action(fd, pycurl.CSELECT_IN)
+            for key in list(self._selector.get_map().values()):
+                self._multi.socket_action(key.fd, pycurl.CSELECT_IN)
         if self._multi.timeout() == 0:
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
 

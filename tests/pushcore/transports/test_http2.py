@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,13 +105,14 @@ def test_a_message_that_was_read_and_not_answered_is_broken_and_never_sent_again
 
 
 @SECURE
-def test_a_lost_connection_breaks_all_its_messages_and_none_is_sent_again(
-    serve: Serve, connect: Connect, *, secure: bool
+@pytest.mark.parametrize("behaviour", ["cut", "fin", "bare_fin", "garbage"])
+def test_a_lost_connection_breaks_all_its_messages_at_once_and_none_is_sent_again(
+    serve: Serve, connect: Connect, behaviour: str, *, secure: bool
 ) -> None:
     server = serve(secure=secure)
     transport = warmed(connect(server, connections=1))
     tokens = [f"hang.{index}" for index in range(40)]
-    answers = send(transport, *tokens, "cut.1")
+    answers = send(transport, *tokens, f"{behaviour}.1")
     assert faults(answers) == [Fault.BROKEN] * 41
     assert max(server.read.values()) == 1
     assert [answer.status for answer in send(transport, "ok.after")] == [200]
@@ -203,7 +202,7 @@ def test_what_waits_for_a_stream_until_its_timeout_was_never_sent(
     server = serve(max_streams=1)
     transport = warmed(connect(server, connections=1, timeout_s=0.2))
     answers = send(transport, "hang.1", "hang.2")
-    assert sorted(faults(answers)) == [Fault.NEVER_SENT, Fault.TIMEOUT]
+    assert set(faults(answers)) == {Fault.NEVER_SENT, Fault.TIMEOUT}
     assert server.read["hang.1"] + server.read["hang.2"] == 1
 
 
@@ -326,37 +325,6 @@ def test_abandon_closes_the_connections(serve: Serve, connect: Connect) -> None:
     transport.abandon()
     send(transport, "ok.1")
     assert server.connections == 2
-
-
-class SoftLimit(Exception):
-    """What Celery's handler of SIGUSR1 raises."""
-
-
-def test_a_signal_handlers_exception_is_never_lost_inside_of_libcurl(
-    serve: Serve, connect: Connect
-) -> None:
-    transport = warmed(connect(serve()))
-
-    def give_up(*_: object) -> None:
-        raise SoftLimit
-
-    def send_until_the_limit(shot: threading.Timer) -> None:
-        shot.start()
-        while True:
-            send(transport, *(f"slow:1.{index}" for index in range(50)))
-
-    before = signal.signal(signal.SIGUSR1, give_up)
-    me = threading.get_ident()
-    try:
-        for attempt in range(10):
-            delay = 0.005 + attempt / 1000
-            shot = threading.Timer(delay, signal.pthread_kill, (me, signal.SIGUSR1))
-            with pytest.raises(SoftLimit):
-                send_until_the_limit(shot)
-            shot.join()
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-    assert [answer.status for answer in send(transport, "ok.after")] == [200]
 
 
 def test_a_forked_process_may_not_use_its_parents_transport(

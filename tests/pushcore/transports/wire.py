@@ -46,7 +46,9 @@ class WireServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
         self._wires: set[_Wire] = set()
+        self._handshakes: set[asyncio.Task[object]] = set()
 
     @property
     def endpoint(self) -> str:
@@ -55,8 +57,7 @@ class WireServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        listening = self._loop.create_server(self._accept, sock=self._listener, ssl=self._tls)
-        self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.add_reader, self._listener, self._accept)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -65,15 +66,33 @@ class WireServer:
         self._thread.join()
         self._loop.close()
 
+    def _accept(self) -> None:
+        sock, _ = self._listener.accept()
+        sock.setblocking(False)
+        wire = self._loop.connect_accepted_socket(lambda: _Wire(self), sock, ssl=self._tls)
+        handshake: asyncio.Task[object] = self._loop.create_task(wire)
+        self._handshakes.add(handshake)
+        handshake.add_done_callback(self._handshakes.discard)
+
     async def _end(self) -> None:
-        self._server.close()
+        """Close every socket, so that none is left to the garbage collector."""
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+        # A plain connection is there in some turns of the loop; one of TLS that is not yet is given
+        # up, which closes its transport in the turns after.
+        await self._turns()
+        for handshake in list(self._handshakes):
+            handshake.cancel()
+        await asyncio.gather(*self._handshakes, return_exceptions=True)
         for wire in list(self._wires):
             wire.transport.abort()
         while self._wires:
             await asyncio.sleep(0.001)
+        await self._turns()
 
-    def _accept(self) -> _Wire:
-        return _Wire(self)
+    async def _turns(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
 
     def opened(self, wire: _Wire) -> None:
         self.connections += 1
