@@ -97,8 +97,11 @@ def dispatch_lost_again(*, campaign: PushCampaign, project_id: int, now: datetim
 
 
 def _hold_lane(**lane: object) -> Lane | None:
-    """Lock the lane, for one transaction; None where somebody has it, or it is halted."""
-    return Lane.objects.select_for_update(skip_locked=True).filter(halt_reason="", **lane).first()
+    """Lock the lane, for one transaction; None where it is halted.
+
+    Waits for who has it: passed over, what is due now could be passed over by all who look.
+    """
+    return Lane.objects.select_for_update().filter(halt_reason="", **lane).first()
 
 
 def _waiting(lane: Lane) -> QuerySet[DeliveryBatch]:

@@ -91,9 +91,10 @@ def resume_campaign(*, campaign_id: int) -> None:
         IllegalMove: it is not paused.
     """
     with transaction.atomic():
-        transitions.move_campaign(campaign_id=campaign_id, move=Move.RESUME, status_reason="")
+        # Locked in the order of planners and settlers: lanes, batches, and last the campaign.
         transitions.clear_halts(campaign_id=campaign_id)
         transitions.forget_dispatches(campaign_id=campaign_id)
+        transitions.move_campaign(campaign_id=campaign_id, move=Move.RESUME, status_reason="")
         campaign = PushCampaign.objects.get(pk=campaign_id)
         transaction.on_commit(lambda: publish_plan(campaign))
 

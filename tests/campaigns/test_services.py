@@ -1,0 +1,378 @@
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+
+from campaigns import launch, rescue, services, transitions
+from campaigns.errors import IllegalMove, PayloadRefused
+from campaigns.ledger import Waiting, claim_pending_batch, settle_held_batch
+from campaigns.models import DeliveryBatch, Lane, PushCampaign
+from campaigns.states import BatchState
+from pushcore.outcomes import Outcome
+from tests.campaigns.conftest import Broker, Published
+from tests.cast import (
+    LEASE_S,
+    NOW,
+    TASK_ID,
+    account,
+    claim,
+    make_campaign,
+    make_devices,
+    make_project,
+    seconds_later,
+    settle_all,
+    start_and_plan,
+)
+from tests.concurrency import run_at_once
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def small_batches(settings: Settings) -> None:
+    settings.BATCH_SIZE = 2
+
+
+def planned(devices: int, **fields: object) -> tuple[PushCampaign, list[DeliveryBatch]]:
+    make_devices(make_project(), devices)
+    campaign = make_campaign(**fields)
+    return campaign, start_and_plan(campaign)
+
+
+def plan(campaign: PushCampaign) -> Published:
+    return Published("execute_push_campaign", [campaign.pk])
+
+
+def status_of(campaign: PushCampaign) -> str:
+    campaign.refresh_from_db()
+    return campaign.status
+
+
+def states(campaign: PushCampaign) -> list[str]:
+    rows = DeliveryBatch.objects.filter(campaign=campaign).order_by("seq")
+    return list(rows.values_list("state", flat=True))
+
+
+class TestCreating:
+    def test_a_campaign_saves_a_draft_of_its_author(self) -> None:
+        author = get_user_model().objects.create_user("ann")
+        campaign = services.create_campaign(
+            user=author, now=NOW, title="Sale", message="Half price.", target_all=True
+        )
+        stored = PushCampaign.objects.get()
+        assert stored == campaign
+        assert (stored.status, stored.created_by, stored.priority) == ("draft", author, "normal")
+        assert account(stored) == {}
+
+    def test_without_an_account_leaves_the_author_open(self) -> None:
+        campaign = services.create_campaign(
+            user=AnonymousUser(), now=NOW, title="Sale", message="Half price."
+        )
+        assert campaign.created_by_id is None
+
+    def test_a_message_the_provider_would_refuse_saves_nothing(self) -> None:
+        with pytest.raises(PayloadRefused) as refusal:
+            services.create_campaign(
+                user=AnonymousUser(),
+                now=NOW,
+                title="Sale",
+                message="Half price.",
+                image_url="http://plain.example/x.png",
+                data_payload={"from": "us"},
+            )
+        assert [problem.field for problem in refusal.value.problems] == ["image_url", "data.from"]
+        assert not PushCampaign.objects.exists()
+
+
+def start(campaign: PushCampaign, task_id: UUID = TASK_ID) -> PushCampaign:
+    return services.start_campaign(campaign_id=campaign.pk, task_id=task_id, now=NOW)
+
+
+class TestStarting:
+    def test_a_campaign_asks_for_its_plan_on_commit(
+        self, broker: Broker, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    ) -> None:
+        make_devices(make_project(), 1)
+        campaign = make_campaign(priority="high")
+        with django_capture_on_commit_callbacks(execute=True):
+            started = start(campaign)
+            assert broker.take_all("high_priority") == []
+        assert (started.status, started.task_id, started.started_at) == (
+            "processing",
+            TASK_ID,
+            NOW,
+        )
+        assert broker.take_all("high_priority") == [plan(campaign)]
+        assert Lane.objects.filter(campaign=campaign).count() == 1
+
+    @pytest.mark.parametrize("status", ["processing", "paused", "cancelled", "failed"])
+    def test_one_that_was_started_before_is_refused(self, status: str) -> None:
+        campaign = make_campaign()
+        PushCampaign.objects.filter(pk=campaign.pk).update(status=status)
+        with pytest.raises(IllegalMove):
+            start(campaign)
+        assert status_of(campaign) == status
+        assert not Lane.objects.exists()
+
+    def test_a_message_that_became_illegal_since_is_refused(self) -> None:
+        campaign = make_campaign(data_payload={"k": "v" * 4_096})
+        with pytest.raises(PayloadRefused, match="bytes, FCM takes 4096"):
+            start(campaign)
+        assert status_of(campaign) == "draft"
+
+    def test_one_that_is_not_there_says_so(self) -> None:
+        with pytest.raises(PushCampaign.DoesNotExist):
+            services.start_campaign(campaign_id=0, task_id=TASK_ID, now=NOW)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_fifty_times_at_once_starts_it_once(self, broker: Broker) -> None:
+        make_devices(make_project(), 3)
+        campaign = make_campaign()
+
+        def try_to_start() -> UUID | list[str]:
+            task_id = uuid4()
+            try:
+                start(campaign, task_id)
+            except IllegalMove as refusal:
+                return refusal.allowed
+            return task_id
+
+        answers = run_at_once(50, try_to_start)
+        [winner] = [answer for answer in answers if isinstance(answer, UUID)]
+        campaign.refresh_from_db()
+        assert (campaign.status, campaign.task_id) == ("processing", winner)
+        assert answers.count(["cancel", "pause"]) == 49
+        assert broker.take_all("default") == [plan(campaign)]
+        assert Lane.objects.count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_while_the_broker_is_away_leaves_the_rest_to_the_rescue(
+        self, broker: Broker, monkeypatch: pytest.MonkeyPatch, broker_is_away: None
+    ) -> None:
+        make_devices(make_project(), 3)
+        campaign = make_campaign()
+        assert start(campaign).status == "processing"
+        assert broker.take_all("default") == []
+        monkeypatch.undo()  # the broker is back
+        rescue.rescue_all(now=seconds_later(10))
+        assert broker.take_all("default") == [plan(campaign)]
+
+
+def test_an_empty_audience_completes_at_once_with_zeroes(
+    broker: Broker, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    campaign = make_campaign()
+    start(campaign)
+    launch.plan_and_dispatch(campaign_id=campaign.pk, clock=lambda: seconds_later(1))
+    assert (status_of(campaign), campaign.completed_at) == ("completed", seconds_later(1))
+    assert account(campaign) == {}
+
+
+class TestPausing:
+    def test_keeps_what_is_under_way_and_stops_the_rest(self) -> None:
+        campaign, [first, _] = planned(4)
+        entry = claim(first)
+        services.pause_campaign(campaign_id=campaign.pk)
+        entry.settle_pending(Outcome.SUCCESS, code="")
+        assert settle_held_batch(entry, now=NOW)
+        assert (status_of(campaign), campaign.status_reason) == ("paused", "paused by hand")
+        assert states(campaign) == ["settled", "pending"]
+        assert account(campaign) == {
+            "total_recipients": 4,
+            "sent_count": 2,
+            "success_count": 2,
+        }
+
+    @pytest.mark.parametrize(
+        ("status", "allowed"),
+        [("draft", ["cancel", "schedule", "send"]), ("paused", ["cancel", "resume"])],
+    )
+    def test_what_is_not_being_sent_is_refused(self, status: str, allowed: list[str]) -> None:
+        campaign = make_campaign()
+        PushCampaign.objects.update(status=status)
+        with pytest.raises(IllegalMove) as refusal:
+            services.pause_campaign(campaign_id=campaign.pk)
+        assert refusal.value.allowed == allowed
+        assert status_of(campaign) == status
+
+
+class TestResuming:
+    def test_sends_only_what_is_unsettled(
+        self, broker: Broker, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    ) -> None:
+        campaign, [first, second] = planned(4)
+        settle_all(first, Outcome.SUCCESS)
+        rescue.rescue_all(now=NOW)
+        services.pause_campaign(campaign_id=campaign.pk)
+        broker.lose_everything()
+        with django_capture_on_commit_callbacks(execute=True):
+            services.resume_campaign(campaign_id=campaign.pk)
+        assert (status_of(campaign), campaign.status_reason) == ("processing", "")
+        assert broker.take_all("default") == [plan(campaign)]
+        launch.plan_and_dispatch(campaign_id=campaign.pk, clock=lambda: seconds_later(1))
+        assert broker.take_all("default") == [Published("send_push_batch", [second.pk])]
+
+    def test_clears_what_held_the_campaign_up(self) -> None:
+        campaign, [batch] = planned(2)
+        transitions.halt_project(project_id=batch.project_id, reason="API disabled")
+        assert status_of(campaign) == "paused"
+        services.resume_campaign(campaign_id=campaign.pk)
+        assert claim(batch).attempt == 1
+
+    def test_what_is_not_paused_is_refused_and_changes_nothing(self) -> None:
+        campaign, _ = planned(2)
+        DeliveryBatch.objects.update(dispatched_at=NOW, dispatches=1)
+        Lane.objects.update(halt_reason="API disabled")
+        with pytest.raises(IllegalMove) as refusal:
+            services.resume_campaign(campaign_id=campaign.pk)
+        assert refusal.value.allowed == ["cancel", "pause"]
+        assert DeliveryBatch.objects.get().dispatched_at == NOW
+        assert Lane.objects.get().halt_reason == "API disabled"
+
+
+class TestCancelling:
+    def test_skips_the_rest_and_the_account_stays_exact(self) -> None:
+        campaign, [sent, under_way, waiting, *_] = planned(10)
+        settle_all(sent, Outcome.SUCCESS)
+        entry = claim(under_way)
+        retrying = claim(waiting)
+        retrying.retries[0] = Waiting(1, True, NOW.timestamp(), NOW.timestamp(), "TIMEOUT")
+        retrying.retries[1] = Waiting(1, False, NOW.timestamp(), NOW.timestamp(), "NEVER_SENT")
+        assert settle_held_batch(retrying, now=NOW)
+
+        services.cancel_campaign(campaign_id=campaign.pk, now=seconds_later(1))
+        assert (status_of(campaign), campaign.completed_at) == ("cancelled", seconds_later(1))
+        assert campaign.remaining_count == 2  # under way: they settle
+
+        entry.settle_pending(Outcome.SUCCESS, code="")
+        assert settle_held_batch(entry, now=seconds_later(2))
+        assert account(campaign) == {
+            "total_recipients": 10,
+            "sent_count": 5,
+            "success_count": 4,
+            "unknown_count": 1,
+            "skipped_count": 5,
+        }
+        assert states(campaign) == ["settled"] * 3 + ["cancelled"] * 2
+
+    def test_a_draft_needs_no_ledger(self) -> None:
+        campaign = make_campaign()
+        services.cancel_campaign(campaign_id=campaign.pk, now=NOW)
+        assert status_of(campaign) == "cancelled"
+
+    @pytest.mark.parametrize("status", ["cancelled", "failed"])
+    def test_what_has_ended_is_refused(self, status: str) -> None:
+        campaign = make_campaign()
+        PushCampaign.objects.update(status=status)
+        with pytest.raises(IllegalMove) as refusal:
+            services.cancel_campaign(campaign_id=campaign.pk, now=NOW)
+        assert refusal.value.allowed == []
+
+    @pytest.mark.django_db(transaction=True)
+    def test_while_workers_claim_and_settle_loses_nobody(self, broker: Broker) -> None:
+        campaign, batches = planned(40)
+        queue = list(batches)
+
+        def work_or_cancel() -> None:
+            while True:
+                try:
+                    batch = queue.pop()
+                except IndexError:
+                    return
+                if len(queue) == 12:
+                    services.cancel_campaign(campaign_id=campaign.pk, now=NOW)
+                entry = claim_pending_batch(batch_id=batch.pk, now=NOW, lease_s=LEASE_S)
+                if entry is not None:
+                    entry.settle_device(0, Outcome.SUCCESS)
+                    assert settle_held_batch(entry, now=NOW)
+
+        run_at_once(4, work_or_cancel)
+        rescue.rescue_all(now=seconds_later(1))
+        campaign.refresh_from_db()
+        assert (campaign.status, campaign.remaining_count) == ("cancelled", 0)
+        assert campaign.success_count >= 1
+        assert campaign.skipped_count == 40 - campaign.success_count
+
+
+def completed_with_failures() -> tuple[PushCampaign, DeliveryBatch]:
+    """Complete a campaign in which one device each was reached, refused, dead and unknown."""
+    make_devices(make_project(), 4)
+    campaign = make_campaign()
+    [batch] = start_and_plan(campaign)
+    entry = claim(batch)
+    outcomes = [Outcome.SUCCESS, Outcome.FAILED, Outcome.INVALID_TOKEN, Outcome.UNKNOWN]
+    for place, outcome in enumerate(outcomes):
+        entry.settle_device(place, outcome, code="" if place == 0 else "WHY")
+    assert settle_held_batch(entry, now=NOW)
+    transitions.complete_if_settled(campaign_id=campaign.pk, now=NOW)
+    return campaign, batch
+
+
+class TestRetryingWhatFailed:
+    @pytest.fixture(autouse=True)
+    def one_batch(self, settings: Settings, small_batches: None) -> None:
+        settings.BATCH_SIZE = 4
+
+    def test_sends_to_the_refused_only(
+        self, broker: Broker, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    ) -> None:
+        campaign, batch = completed_with_failures()
+        with django_capture_on_commit_callbacks(execute=True):
+            assert services.retry_failed(campaign_id=campaign.pk) == 1
+        assert (status_of(campaign), campaign.completed_at) == ("processing", None)
+        assert broker.take_all("default") == [plan(campaign)]
+        assert account(campaign) == {
+            "total_recipients": 4,
+            "sent_count": 3,
+            "success_count": 1,
+            "failure_count": 1,
+            "invalid_count": 1,
+            "unknown_count": 1,
+        }
+        entry = claim(batch)
+        assert (entry.due(NOW), entry.attempt) == ([1], 2)
+        entry.settle_pending(Outcome.SUCCESS, code="")
+        assert settle_held_batch(entry, now=NOW)
+        assert account(campaign)["success_count"] == 2
+
+    def test_takes_the_place_of_nobody_that_is_settled(self) -> None:
+        campaign, batch = completed_with_failures()
+        services.retry_failed(campaign_id=campaign.pk)
+        batch.refresh_from_db()
+        assert batch.outcomes == [1, Outcome.PENDING, 2, 4]
+        assert batch.errors == {"2": {"code": "WHY"}, "3": {"code": "WHY"}}
+
+    def test_of_a_campaign_that_runs_is_refused(self) -> None:
+        campaign, _ = planned(2)
+        with pytest.raises(IllegalMove) as refusal:
+            services.retry_failed(campaign_id=campaign.pk)
+        assert refusal.value.allowed == ["cancel", "pause"]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_twice_at_once_takes_each_device_back_once(self, broker: Broker) -> None:
+        campaign, _ = completed_with_failures()
+
+        def retry() -> int | None:
+            try:
+                return services.retry_failed(campaign_id=campaign.pk)
+            except IllegalMove:
+                return None
+
+        answers = run_at_once(4, retry)
+        assert sorted(answers, key=str) == [1, None, None, None]
+        assert account(campaign)["failure_count"] == 1
+
+
+def test_a_worker_that_was_lost_before_a_pause_is_made_up_for_after_it(broker: Broker) -> None:
+    campaign, [batch] = planned(2)
+    claim(batch)
+    services.pause_campaign(campaign_id=campaign.pk)
+    rescue.rescue_all(now=seconds_later(LEASE_S))
+    services.resume_campaign(campaign_id=campaign.pk)
+    rescue.rescue_all(now=seconds_later(LEASE_S + 1))
+    assert broker.take_all("default") == [Published("send_push_batch", [batch.pk])]
+    assert states(campaign) == [BatchState.PENDING]
