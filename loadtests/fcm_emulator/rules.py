@@ -40,7 +40,7 @@ class Refusal(NamedTuple):
 class _RuleBrokenError(Exception):
     def __init__(self, field: str, problem: str, body: bytes | None = None) -> None:
         super().__init__(problem)
-        self.refusal = Refusal(body or answers.invalid_argument(field, problem), field)
+        self.refusal = Refusal(body or answers.invalid_argument(field, problem), field or problem)
 
 
 def target_of(message: Json) -> tuple[str, str] | Refusal:

@@ -55,6 +55,7 @@ class Wire:
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
+        self.url = emulator.send_url(PROJECT)
         self.access_token = emulator.control.access_token()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
@@ -99,7 +100,7 @@ class Wire:
         reply = Reply()
         handle: Any = pycurl.Curl()
         handle.sink, handle.problem = BytesIO(), ""
-        handle.setopt(pycurl.URL, self.emulator.send_url(PROJECT))
+        handle.setopt(pycurl.URL, self.url)
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
         handle.setopt(pycurl.PIPEWAIT, 1)
         handle.setopt(pycurl.NOSIGNAL, 1)

@@ -44,8 +44,6 @@ def test_accepts_and_leaves_one_receipt_each(sdk: firebase_admin.App, emulator: 
         ("third_party_auth", messaging.ThirdPartyAuthError, 401),
         ("quota_device", messaging.QuotaExceededError, 429),
         ("quota_project", exceptions.ResourceExhaustedError, 429),
-        ("internal.always", exceptions.InternalError, 500),
-        ("unavailable.always", exceptions.UnavailableError, 503),
         ("bad_gateway", exceptions.UnknownError, 502),
         ("gateway_timeout", exceptions.UnknownError, 504),
     ],
@@ -60,6 +58,28 @@ def test_raises_the_sdk_exception_of_the_outcome(
     assert type(response.exception) is raised
     assert response.exception.http_response.status_code == status
     assert emulator.control.counts([token]) == [0]
+
+
+@pytest.mark.parametrize("emulator", ["h2"], indirect=True)
+def test_the_sdk_gives_up_on_5xx_after_hasty_retries_that_are_counted(
+    sdk: firebase_admin.App, emulator: Emulator
+) -> None:
+    unavailable, internal = send(sdk, "e1.unavailable.always.x", "e1.internal.always.x")
+
+    assert type(unavailable.exception) is exceptions.UnavailableError
+    assert type(internal.exception) is exceptions.InternalError
+    stats = emulator.control.stats()
+    assert stats["by_status"] == {"503": 5, "500": 5}
+    assert stats["early_retries"] == 8
+
+
+def test_accepts_after_as_many_503s_as_asked_for(
+    sdk: firebase_admin.App, emulator: Emulator
+) -> None:
+    (response,) = send(sdk, "e1.unavailable.1.x")
+
+    assert response.success
+    assert emulator.control.stats()["by_status"] == {"503": 1, "200": 1}
 
 
 def test_dry_run_checks_and_leaves_no_receipt(sdk: firebase_admin.App, emulator: Emulator) -> None:
