@@ -253,6 +253,18 @@ class DeliveryBatch(models.Model):
         return f"batch {self.seq} of campaign {self.campaign_id}"
 
 
+class RescueRun(models.Model):
+    """When the rescue last looked: one row, by which it notices that everything was away."""
+
+    ran_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="rescue_run_is_one_row")]
+
+    def __str__(self) -> str:
+        return f"rescue at {self.ran_at}"
+
+
 class PushLog(models.Model):
     """What became of one device in one campaign: the ledger's arrays, unnested by a view."""
 

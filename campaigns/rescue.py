@@ -12,10 +12,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 
 from campaigns import dispatch, transitions
 from campaigns.ledger import Entry, rewrite_open_batch, skip_untried_batches
-from campaigns.models import DeliveryBatch, Lane, PushCampaign
+from campaigns.models import DeliveryBatch, Lane, PushCampaign, RescueRun
 from campaigns.states import STOPPED, BatchState, CampaignStatus
 from pushcore.outcomes import Outcome
 from pushcore.retry import Guarantee
@@ -30,8 +31,9 @@ SWEEP_BATCHES = 500
 
 def rescue_all(*, now: datetime) -> None:
     """Look at everything that is not settled, and set going what stands still."""
-    for batch_id in _expired_leases(now):
-        _apart(take_over_expired_batch, batch_id=batch_id, now=now)
+    if not _was_away(now):
+        for batch_id in _expired_leases(now):
+            _apart(take_over_expired_batch, batch_id=batch_id, now=now)
     for campaign in PushCampaign.objects.filter(status=CampaignStatus.PROCESSING):
         if not transitions.cancel_if_expired(campaign_id=campaign.pk, now=now):
             _apart(rescue_campaign, campaign=campaign, now=now)
@@ -102,6 +104,18 @@ def close_stopped_campaign(*, campaign_id: int, now: datetime) -> None:
         rewrite_open_batch(
             batch_id=batch_id, state=BatchState.PENDING, now=now, rewrite=Entry.close_pending
         )
+
+
+def _was_away(now: datetime) -> bool:
+    """Note this run; return whether there was none for so long that something was away.
+
+    Leases that ran out while the database was away say nothing about their holders: these get
+    until the next run to settle what they have.
+    """
+    with transaction.atomic():
+        run = RescueRun.objects.select_for_update().filter(pk=1).first()
+        RescueRun.objects.update_or_create(pk=1, defaults={"ran_at": now})
+    return run is not None and now - run.ran_at > timedelta(seconds=2 * settings.RESCUE_INTERVAL_S)
 
 
 def _expired_leases(now: datetime) -> list[int]:

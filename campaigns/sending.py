@@ -88,7 +88,9 @@ def _send(entry: Entry, *, clock: Callable[[], datetime]) -> Report:
         poll=_Watch(campaign, entry, clock=clock),
     )
     report = line.sender.send(devices, order)
-    _record(entry, places, devices, report, now=now)
+    _record(
+        entry, places, devices, report, answered_at=clock().timestamp(), started_at=now.timestamp()
+    )
     return report
 
 
@@ -129,10 +131,10 @@ def _record(
     devices: Sequence[Addressed],
     report: Report,
     *,
-    now: datetime,
+    started_at: float,
+    answered_at: float,
 ) -> None:
-    """Write the report into the account."""
-    started = now.timestamp()
+    """Write the report into the account; the times are in seconds since the epoch."""
     for index, place in enumerate(places):
         outcome = report.outcomes[index]
         if outcome == Outcome.SUCCESS:
@@ -150,8 +152,8 @@ def _record(
             entry.retries[place] = Waiting(
                 attempts=report.attempts[index],
                 ambiguous=report.ambiguous[index],
-                since=started if since is None else since,
-                due=math.ceil((started + retry_in_s) / _RETRY_GRID_S) * _RETRY_GRID_S,
+                since=started_at if since is None else since,
+                due=math.ceil((answered_at + retry_in_s) / _RETRY_GRID_S) * _RETRY_GRID_S,
                 code=report.codes[index],
             )
 

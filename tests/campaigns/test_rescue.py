@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from campaigns import dispatch, rescue, transitions
 from campaigns.ledger import Waiting, claim_pending_batch, settle_held_batch
-from campaigns.models import DeliveryBatch, Lane, PushCampaign
+from campaigns.models import DeliveryBatch, Lane, PushCampaign, RescueRun
 from campaigns.planner import open_lanes, plan_next_slice
 from campaigns.states import BatchState, Move
 from pushcore.outcomes import Outcome
@@ -43,6 +43,8 @@ def planned(devices: int, **fields: object) -> tuple[PushCampaign, list[Delivery
 
 
 def rescue_after(seconds: float) -> None:
+    """Let the rescue look, as one that has been looking all the time."""
+    RescueRun.objects.update_or_create(pk=1, defaults={"ran_at": seconds_later(seconds)})
     rescue.rescue_all(now=seconds_later(seconds))
 
 
@@ -80,6 +82,15 @@ class TestALeaseThatRanOut:
         again = claim(batch, now=seconds_later(LEASE_S))
         assert (again.attempt, again.due(seconds_later(LEASE_S))) == (2, [0, 1])
         assert account(campaign) == {"total_recipients": 2}
+
+    def test_is_left_to_its_holder_while_all_were_away(self, broker: Broker) -> None:
+        _, [batch] = planned(2)
+        claim(batch)
+        rescue.rescue_all(now=NOW)
+        rescue.rescue_all(now=seconds_later(LEASE_S))  # nobody looked meanwhile
+        assert reloaded(batch).state == BatchState.SENDING
+        rescue.rescue_all(now=seconds_later(LEASE_S + 5))
+        assert reloaded(batch).state == BatchState.PENDING
 
     def test_is_unknown_where_nothing_may_be_sent_twice(self, broker: Broker) -> None:
         campaign, [batch] = planned(2, guarantee="at_most_once")
