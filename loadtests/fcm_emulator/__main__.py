@@ -141,11 +141,11 @@ def _control(
 
 
 def _announce(line: str, ready_file: Path | None) -> None:
-    print(line, flush=True)
     if ready_file is not None:
         fresh = ready_file.with_suffix(f".{os.getpid()}")
         fresh.write_text(line + "\n")
         fresh.replace(ready_file)
+    print(line, flush=True)
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:

@@ -79,7 +79,10 @@ class Config:
                 raise ConfigError(f"{name} is negative")
         if self.latency_p99_ms is not None and self.latency_p99_ms < self.latency_ms:
             raise ConfigError("latency_p99_ms lies below latency_ms")
-        if sum(self.outcomes.values()) > 1 + 1e-9 or any(s < 0 for s in self.outcomes.values()):
+        shares = self.outcomes.values()
+        if any(not isinstance(share, int | float) for share in shares):
+            raise ConfigError("the shares in outcomes are numbers")
+        if sum(shares) > 1 + 1e-9 or any(share < 0 for share in shares):
             raise ConfigError("the shares in outcomes lie between 0 and 1, as does their sum")
         if not 0 <= self.reset_unread <= 1:
             raise ConfigError("reset_unread is a share between 0 and 1")
