@@ -19,9 +19,7 @@ from campaigns import transitions
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.states import BatchState, CampaignStatus
 
-WAVE_PATIENCE_S = 120
-"""A full wave takes 100 s at the provider's default quota: its last message is not lost by then."""
-MAX_PATIENCE_S = 600
+MAX_PATIENCE_S = 3_600
 
 
 def dispatch_next_wave(*, campaign: PushCampaign, lane_id: int, now: datetime) -> int:
@@ -75,22 +73,20 @@ def dispatch_due_retries(*, campaign: PushCampaign, project_id: int, now: dateti
 def dispatch_lost_again(*, campaign: PushCampaign, project_id: int, now: datetime) -> int:
     """Publish the lane's batches again whose messages seem to be lost.
 
-    A lane that moves gets the time that a wave takes, and each repeat waits twice as long as the
-    one before, so that a campaign that merely stands in a long queue does not fill it with
-    copies; a copy that does arrive finds nothing to claim.
+    Nothing counts as lost while the lane moves: then its messages arrive in their turn. Each repeat
+    waits twice as long as the one before, so that a campaign that stands still behind others does
+    not fill the queue with copies; a copy that does arrive finds nothing to claim.
     """
     with transaction.atomic():
         lane = _hold_lane(campaign=campaign, project=project_id)
-        if lane is None:
+        if lane is None or _moves(lane, now=now):
             return 0
-        moves = _moves(lane, now=now)
         batch_ids = [
             batch_id
             for batch_id, dispatched_at, dispatches in _waiting(lane)
             .filter(dispatched_at__isnull=False)
             .values_list("pk", "dispatched_at", "dispatches")
-            if dispatched_at
-            and now - dispatched_at >= timedelta(seconds=patience_s(dispatches, moves=moves))
+            if dispatched_at and now - dispatched_at >= timedelta(seconds=patience_s(dispatches))
         ]
         _mark_dispatched(batch_ids, now=now)
     return _publish_each(batch_ids, campaign=campaign)
@@ -111,22 +107,17 @@ def _waiting(lane: Lane) -> QuerySet[DeliveryBatch]:
 
 
 def _moves(lane: Lane, *, now: datetime) -> bool:
-    """Return whether the lane's batches are being claimed."""
-    return DeliveryBatch.objects.filter(
-        campaign=lane.campaign_id,
-        project=lane.project_id,
-        state=BatchState.SENDING,
-        sent_at__gt=now - timedelta(seconds=settings.STANDSTILL_S),
-    ).exists()
+    """Return whether the lane's batches are being sent, or were a moment ago."""
+    held = Q(state=BatchState.SENDING, lease_until__gt=now)
+    settled = Q(settled_at__gt=now - timedelta(seconds=settings.STANDSTILL_S))
+    batches = DeliveryBatch.objects.filter(campaign=lane.campaign_id, project=lane.project_id)
+    return batches.filter(held).exists() or batches.filter(settled).exists()
 
 
-def patience_s(dispatches: int, *, moves: bool) -> float:
-    """Return how long a message published so often may take before it counts as lost.
-
-    `moves` is whether the lane's batches are being claimed meanwhile.
-    """
-    first = max(settings.STANDSTILL_S, WAVE_PATIENCE_S if moves else 0)
-    return float(min(first * 2 ** max(dispatches - 1, 0), MAX_PATIENCE_S))
+def patience_s(dispatches: int) -> float:
+    """Return how long a message published so often may take before it counts as lost."""
+    repeats = min(max(dispatches - 1, 0), 16)
+    return float(min(settings.STANDSTILL_S * 2**repeats, MAX_PATIENCE_S))
 
 
 def _publish_each(batch_ids: Sequence[int], *, campaign: PushCampaign) -> int:

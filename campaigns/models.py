@@ -247,6 +247,12 @@ class DeliveryBatch(models.Model):
                 condition=Q(state__in=[BatchState.PENDING, BatchState.SENDING]),
                 name="batch_open",
             ),
+            # The current rate, and whether a lane moves: what settled within the last seconds.
+            models.Index(
+                fields=["campaign", "settled_at"],
+                condition=Q(settled_at__isnull=False),
+                name="batch_settled",
+            ),
         ]
 
     def __str__(self) -> str:

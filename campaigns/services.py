@@ -24,7 +24,7 @@ from campaigns.models import PushCampaign
 from campaigns.planner import open_lanes
 from campaigns.rescue import close_stopped_campaign
 from campaigns.states import CampaignStatus, Move
-from pushcore.validation import validate
+from pushcore.validation import Problem, validate
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +67,19 @@ def refuse_bad_payload(campaign: PushCampaign, *, now: datetime) -> None:
     """Check the campaign's message against the provider's rules.
 
     Raises:
-        PayloadRefused: with every problem found.
+        PayloadRefused: with every problem found, by the names of the campaign's fields.
     """
     if problems := validate(campaign.content(), now=now):
-        raise PayloadRefused(problems)
+        raise PayloadRefused([_in_our_words(problem) for problem in problems])
+
+
+_OUR_NAMES = {"body": "message", "data": "data_payload", "content": "non_field_errors"}
+"""The engine's name of a field → the campaign's; the size is a matter of all fields together."""
+
+
+def _in_our_words(problem: Problem) -> Problem:
+    field, dot, key = problem.field.partition(".")
+    return problem._replace(field=_OUR_NAMES.get(field, field) + dot + key)
 
 
 def pause_campaign(*, campaign_id: int) -> None:

@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from django.core.validators import ProhibitNullCharactersValidator
 from rest_framework import serializers
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from campaigns.models import PushCampaign
 
 MAX_TARGET_USERS = 100_000
 
 
+def refuse_unstorable_texts(value: object) -> None:
+    """Refuse texts anywhere inside, keys included, that PostgreSQL cannot hold.
+
+    Raises:
+        ValidationError: one has a NUL, or half of a surrogate pair.
+    """
+    for text in _texts(value):
+        ProhibitNullCharactersValidator()(text)
+        ProhibitSurrogateCharactersValidator()(text)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(key)
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
 class CampaignSerializer(serializers.ModelSerializer[PushCampaign]):
     """A campaign: what it says and whom it is for can be written, the account only read."""
 
     data_payload = serializers.DictField(
-        child=serializers.CharField(allow_blank=True), default=dict
+        child=serializers.CharField(allow_blank=True),
+        default=dict,
+        validators=[refuse_unstorable_texts],
     )
     platform_overrides = serializers.DictField(
         child=serializers.DictField(),
         default=dict,
+        validators=[refuse_unstorable_texts],
     )
     target_user_ids = serializers.ListField(
         child=serializers.CharField(max_length=255), max_length=MAX_TARGET_USERS, default=list

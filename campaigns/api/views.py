@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from campaigns import services
 from campaigns.api.serializers import CampaignSerializer, SentSerializer, StatsSerializer
 from campaigns.models import PushCampaign
-from campaigns.queries import active_campaigns, stats_of
+from campaigns.queries import Stats, active_campaigns, stats_of, stats_of_each
 
 
 class CampaignViewSet(
@@ -87,15 +87,17 @@ class CampaignViewSet(
     @action(detail=True, methods=["get"])
     def stats(self, request: Request, pk: str) -> Response:
         """How far the campaign is."""
-        return Response(_stats(self.get_object()))
+        campaign = self.get_object()
+        return Response(_answer(campaign, stats_of(campaign, now=timezone.now())))
 
     @extend_schema(responses=StatsSerializer(many=True))
     @action(detail=False, methods=["get"], pagination_class=None, filter_backends=[])
     def active(self, request: Request) -> Response:
         """How far each campaign is that is being sent or paused."""
-        return Response([_stats(campaign) for campaign in active_campaigns()])
+        campaigns = list(active_campaigns())
+        stats = stats_of_each(campaigns, now=timezone.now())
+        return Response([_answer(*one) for one in zip(campaigns, stats, strict=True)])
 
 
-def _stats(campaign: PushCampaign) -> dict[str, Any]:
-    stats = asdict(stats_of(campaign, now=timezone.now()))
-    return dict(StatsSerializer({"campaign_id": campaign.pk} | stats).data)
+def _answer(campaign: PushCampaign, stats: Stats) -> dict[str, Any]:
+    return dict(StatsSerializer({"campaign_id": campaign.pk} | asdict(stats)).data)
