@@ -37,6 +37,28 @@ def test_a_known_template_gives_the_other_address() -> None:
     assert second == Target("token", "two", False)
 
 
+def test_a_known_template_covers_other_serial_numbers_in_the_data() -> None:
+    reader = Reader()
+
+    bodies = [dumps(token=f"t{n}", data={"id": f"7.{n}"}) for n in (11, 12, 345)]
+
+    assert [reader.read(body) for body in bodies] == [
+        Target("token", f"t{n}", False) for n in (11, 12, 345)
+    ]
+    assert len(reader._templates) == 2  # by the number's length
+
+
+def test_a_serial_number_outside_of_the_data_is_read_in_full() -> None:
+    reader = Reader()
+
+    good = dumps(token="a", android={"ttl": "3.5"})
+    bodies = [dumps(token="a", notification={"title": f"1.{n}"}) for n in (1, 2)]
+
+    assert isinstance(reader.read(good), Refusal)
+    assert [reader.read(body) for body in bodies] == [Target("token", "a", False)] * 2
+    assert len(reader._templates) == 0
+
+
 def test_a_lookalike_in_the_data_is_not_taken_for_the_address() -> None:
     reader = Reader()
     bodies = [
