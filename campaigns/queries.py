@@ -92,8 +92,9 @@ def active_campaigns() -> QuerySet[PushCampaign]:
 
 def _progress(campaign: PushCampaign) -> float:
     if campaign.total_recipients:
-        settled = campaign.sent_count + campaign.skipped_count
-        return round(settled / campaign.total_recipients, 4)
+        settled: int = campaign.sent_count + campaign.skipped_count
+        total: int = campaign.total_recipients
+        return round(settled / total, 4)
     return 1.0 if campaign.status == CampaignStatus.COMPLETED else 0.0
 
 

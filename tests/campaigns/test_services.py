@@ -84,7 +84,10 @@ class TestCreating:
                 image_url="http://plain.example/x.png",
                 data_payload={"from": "us"},
             )
-        assert [problem.field for problem in refusal.value.problems] == ["image_url", "data.from"]
+        assert [problem.field for problem in refusal.value.problems] == [
+            "image_url",
+            "data_payload.from",
+        ]
         assert not PushCampaign.objects.exists()
 
 

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
+
+from campaigns.models import PushCampaign
+from pushcore.outcomes import Outcome
+from tests.cast import (
+    make_campaign,
+    make_devices,
+    make_project,
+    settle_all,
+    start_and_plan,
+)
+
+pytestmark = pytest.mark.django_db
+
+STATS = [
+    "campaign_id",
+    "status",
+    "status_reason",
+    "total_recipients",
+    "sent",
+    "success",
+    "failure",
+    "invalid",
+    "unknown",
+    "skipped",
+    "remaining",
+    "progress",
+    "rate_per_second",
+    "eta_seconds",
+    "started_at",
+    "completed_at",
+]
+
+
+def running_campaign(devices: int = 3) -> PushCampaign:
+    make_devices(make_project(), devices)
+    campaign = make_campaign()
+    start_and_plan(campaign)
+    return campaign
+
+
+def test_a_campaign_is_read_by_its_id(staff: APIClient) -> None:
+    campaign = make_campaign()
+    answer = staff.get(f"/api/campaigns/{campaign.pk}/")
+    assert (answer.status_code, answer.json()["id"]) == (200, campaign.pk)
+
+
+@pytest.mark.parametrize("key", ["0", "999999999999999999", "9" * 19, "x", "-1", "1e3"])
+@pytest.mark.parametrize("action", ["", "stats/"])
+def test_what_is_not_there_is_404(staff: APIClient, key: str, action: str) -> None:
+    assert staff.get(f"/api/campaigns/{key}/{action}").status_code == 404
+
+
+def test_the_newest_campaign_is_listed_first(staff: APIClient) -> None:
+    first, second = make_campaign(), make_campaign()
+    answer = staff.get("/api/campaigns/").json()
+    assert list(answer) == ["count", "next", "previous", "results"]
+    assert [campaign["id"] for campaign in answer["results"]] == [second.pk, first.pk]
+
+
+def test_a_page_holds_fifty(staff: APIClient) -> None:
+    for _ in range(51):
+        make_campaign()
+    first = staff.get("/api/campaigns/").json()
+    second = staff.get(first["next"]).json()
+    assert (len(first["results"]), len(second["results"]), second["next"]) == (50, 1, None)
+
+
+def test_a_list_can_be_narrowed_by_status_and_priority(staff: APIClient) -> None:
+    running, draft, high = running_campaign(), make_campaign(), make_campaign(priority="high")
+    by = {
+        query: [one["id"] for one in staff.get(f"/api/campaigns/?{query}").json()["results"]]
+        for query in ("status=processing", "priority=high", "status=draft&priority=normal")
+    }
+    assert by == {
+        "status=processing": [running.pk],
+        "priority=high": [high.pk],
+        "status=draft&priority=normal": [draft.pk],
+    }
+
+
+def test_a_filter_by_a_status_there_is_not_is_refused(staff: APIClient) -> None:
+    assert staff.get("/api/campaigns/?status=lost").status_code == 400
+
+
+def test_a_list_costs_the_same_statements_however_long_it_is(
+    staff: APIClient, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(10):
+        make_campaign()
+    with django_assert_num_queries(2):
+        staff.get("/api/campaigns/")
+
+
+def test_stats_have_exactly_these_keys(staff: APIClient) -> None:
+    answer = staff.get(f"/api/campaigns/{make_campaign().pk}/stats/").json()
+    assert list(answer) == STATS
+
+
+def test_stats_of_a_draft_are_zeroes(staff: APIClient) -> None:
+    campaign = make_campaign()
+    answer = staff.get(f"/api/campaigns/{campaign.pk}/stats/").json()
+    assert answer == dict.fromkeys(STATS, 0) | {
+        "campaign_id": campaign.pk,
+        "status": "draft",
+        "status_reason": "",
+        "eta_seconds": None,
+        "started_at": None,
+        "completed_at": None,
+    }
+
+
+def test_stats_add_up_while_the_campaign_runs(staff: APIClient) -> None:
+    make_devices(make_project(), 1_200)
+    campaign = make_campaign()
+    batch, *_ = start_and_plan(campaign)
+    settle_all(batch, Outcome.FAILED)
+    answer = staff.get(f"/api/campaigns/{campaign.pk}/stats/").json()
+    account = {key: answer[key] for key in STATS[3:12]}
+    assert account == {
+        "total_recipients": 1_200,
+        "sent": 500,
+        "success": 0,
+        "failure": 500,
+        "invalid": 0,
+        "unknown": 0,
+        "skipped": 0,
+        "remaining": 700,
+        "progress": 0.4167,
+    }
+
+
+def test_stats_cost_the_same_statements_whatever_the_audience(
+    staff: APIClient, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    make_devices(make_project(), 2_001)
+    campaign = make_campaign()
+    for batch in start_and_plan(campaign)[:3]:
+        settle_all(batch, Outcome.SUCCESS)
+    with django_assert_num_queries(3):
+        staff.get(f"/api/campaigns/{campaign.pk}/stats/")
+
+
+def test_active_lists_what_is_being_sent_or_paused(staff: APIClient) -> None:
+    running, paused = running_campaign(), running_campaign()
+    PushCampaign.objects.filter(pk=paused.pk).update(status="paused")
+    make_campaign()
+    for ended in ("completed", "cancelled", "failed"):
+        PushCampaign.objects.filter(pk=make_campaign().pk).update(status=ended)
+    answer = staff.get("/api/campaigns/active/").json()
+    assert sorted(one["campaign_id"] for one in answer) == [running.pk, paused.pk]
+    assert list(answer[0]) == STATS
+
+
+def test_active_costs_the_same_statements_however_many_there_are(
+    staff: APIClient, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(5):
+        running_campaign()
+    with django_assert_num_queries(3):
+        staff.get("/api/campaigns/active/")
+
+
+def test_the_schema_describes_every_endpoint(staff: APIClient) -> None:
+    answer = staff.get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi+json"})
+    paths = [path for path in answer.json()["paths"] if path.startswith("/api/campaigns/")]
+    actions = ["", "cancel/", "pause/", "resume/", "retry-failed/", "send/", "stats/"]
+    assert sorted(paths) == [
+        "/api/campaigns/",
+        "/api/campaigns/active/",
+        *(f"/api/campaigns/{{id}}/{action}" for action in actions),
+    ]

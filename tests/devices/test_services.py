@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from devices.models import DeviceToken
+from devices.services import deactivate_dead
+from tests.cast import NOW, make_devices, make_project, seconds_later
+from tests.concurrency import run_at_once
+
+pytestmark = pytest.mark.django_db
+
+
+def pairs(devices: list[DeviceToken]) -> list[tuple[int, str]]:
+    return [(device.pk, device.address) for device in devices]
+
+
+def state_of(device: DeviceToken) -> tuple[bool, str, object]:
+    device.refresh_from_db()
+    return device.is_active, device.inactive_reason, device.inactive_since
+
+
+def test_dead_devices_are_deactivated_with_the_reason_and_the_time() -> None:
+    dead, alive = make_devices(make_project(), 2)
+    assert deactivate_dead(devices=pairs([dead]), now=NOW) == 1
+    assert state_of(dead) == (False, "dead_address", NOW)
+    assert dead.updated_at == NOW
+    assert state_of(alive) == (True, "", None)
+
+
+def test_a_device_that_has_a_new_address_by_now_is_left_alone() -> None:
+    [device] = make_devices(make_project(), 1)
+    assert deactivate_dead(devices=[(device.pk, "what it was")], now=NOW) == 0
+    assert state_of(device) == (True, "", None)
+
+
+def test_a_device_that_is_inactive_already_keeps_its_reason() -> None:
+    devices = make_devices(make_project(), 1, is_active=False, inactive_reason="requested")
+    assert deactivate_dead(devices=pairs(devices), now=NOW) == 0
+    assert state_of(devices[0]) == (False, "requested", None)
+
+
+def test_a_device_that_is_gone_by_now_is_no_trouble() -> None:
+    devices = make_devices(make_project(), 2)
+    reported = pairs(devices)
+    devices[0].delete()
+    assert deactivate_dead(devices=reported, now=NOW) == 1
+
+
+def test_a_device_named_twice_counts_once() -> None:
+    devices = make_devices(make_project(), 1)
+    assert deactivate_dead(devices=pairs(devices * 2), now=NOW) == 1
+
+
+def test_an_address_of_any_letters_is_compared_as_it_is() -> None:
+    devices = make_devices(make_project(), 1, address="a'b\"{,}\\ 🦊%")
+    assert deactivate_dead(devices=pairs(devices), now=NOW) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_campaigns_that_meet_the_same_dead_devices_at_once_do_not_deadlock() -> None:
+    reported = pairs(make_devices(make_project(), 200))
+    orders = [reported, reported[::-1], reported[100:] + reported[:100], reported]
+    counts = run_at_once(
+        4, lambda: deactivate_dead(devices=orders.pop(), now=seconds_later(len(orders)))
+    )
+    assert sorted(counts) == [0, 0, 0, 200]
