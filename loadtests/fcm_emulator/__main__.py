@@ -125,7 +125,8 @@ async def _run(arguments: argparse.Namespace) -> None:
         judge, listener, tls=files, url=url, max_streams=arguments.max_concurrent_streams
     )
     control.start()
-    gc.freeze()  # what is loaded now stays; receipts should not make collections walk over it
+    gc.freeze()  # what is loaded now stays
+    gc.set_threshold(50_000, 20, 100)  # what waits for its answer is no garbage: look more rarely
     ready = {"url": url, "control_url": control.url, "ca_file": str(files.ca) if files else None}
     loop.call_later(0.05, _announce, json.dumps(ready), arguments.ready_file)
     await serving

@@ -69,8 +69,10 @@ class Access:
         """Make every access token issued so far worthless."""
         self._grants.clear()
 
-    def refusal(self, authorization: str | None, project: str, now: float) -> tuple[int, bytes]:
-        """Return (status, body) of the refusal of a request; (0, b"") if it may pass."""
+    def refusal(
+        self, authorization: str | None, project: str, now: float
+    ) -> tuple[int, bytes] | None:
+        """Return (status, body) of the refusal of a request; None if it may pass."""
         if not authorization:
             return 401, answers.missing_credentials()
         grant = self._grants.get(authorization)
@@ -78,7 +80,7 @@ class Access:
             return 401, answers.bad_credentials()
         if grant.project is not None and grant.project != project:
             return 403, answers.permission_denied(project)
-        return 0, b""
+        return None
 
     def exchange(self, form: bytes, *, audience: str, config: Config, now: float) -> TokenAnswer:
         """Answer a request to the token endpoint (form-encoded, RFC 7523 §2.1)."""

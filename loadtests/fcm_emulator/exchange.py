@@ -43,30 +43,27 @@ class Exchange:
     def __init__(self, judge: Judge, loop: asyncio.AbstractEventLoop, *, token_uri: str) -> None:
         self.judge = judge
         self.loop = loop
+        self._time = loop.time
         self._token_uri = token_uri
         self._due: dict[int, list[tuple[Connection, int, Ruling]]] = {}
 
     def decide(self, head: Head, body: bytes) -> Ruling:
         """Return the ruling on a request."""
-        if head.project is not None:
-            return self.judge.send(head.project, head.authorization, body)
-        if head.is_token:
+        project, is_token, authorization = head
+        if project is not None:
+            return self.judge.send(project, authorization, body)
+        if is_token:
             return self.judge.token(body, audience=self._token_uri)
         return NOT_FOUND
 
     def answer_later(self, connection: Connection, stream: int, ruling: Ruling) -> None:
         """Have the ruling answered after at least its delay."""
-        tick = int(self.loop.time() * 1_000 + ruling.delay_ms) + 1
+        tick = int(self._time() * 1_000 + ruling.delay_ms) + 1
         due = self._due.get(tick)
         if due is None:
             due = self._due[tick] = []
             self.loop.call_at(tick / 1_000, self._answer_due, tick)
         due.append((connection, stream, ruling))
-
-    def answer_now(self, connection: Connection, stream: int, ruling: Ruling) -> None:
-        """Put the answer into the connection's output, and note it if nobody is there to hear."""
-        if not connection.answer(stream, ruling):
-            self.judge.undelivered(ruling)
 
     def _answer_due(self, tick: int) -> None:
         touched = set()

@@ -22,6 +22,9 @@ from loadtests.fcm_emulator.judge import Ruling
 MAX_BODY_BYTES = 262_144
 _STREAM_WINDOW = 1 << 20
 _CONNECTION_WINDOW = 1 << 30
+_DATA, _HEADERS, _CONTINUATION = int(Kind.DATA), int(Kind.HEADERS), int(Kind.CONTINUATION)
+_END_STREAM, _PADDED = frames.END_STREAM, frames.PADDED
+"""Plain numbers: a look-up in an enumeration costs as much as all else in the loop over frames."""
 _LINGER_S = 1.0
 """From the last answer after a GOAWAY to the end: closing over unread data could lose answers."""
 
@@ -106,11 +109,11 @@ class Http2Connection:
                 break
             position = start + size
             payload = data[start:position]
-            if self._block is not None and kind != Kind.CONTINUATION:
+            if self._block is not None and kind != _CONTINUATION:
                 raise _ProtocolError(ErrorCode.PROTOCOL_ERROR)
-            if kind == Kind.DATA:
+            if kind == _DATA:
                 self._on_data(stream & 0x7FFFFFFF, flags, payload)
-            elif kind == Kind.HEADERS:
+            elif kind == _HEADERS:
                 self._on_headers(stream & 0x7FFFFFFF, flags, payload)
             else:
                 self._on_other(kind, stream & 0x7FFFFFFF, flags, payload)
@@ -163,15 +166,15 @@ class Http2Connection:
         if self._consumed > _CONNECTION_WINDOW // 2:
             self._output.add(frames.window_update(0, self._consumed))
             self._consumed = 0
-        if flags & frames.PADDED:
-            payload = frames.unpadded(flags & frames.PADDED, payload)
+        if flags & _PADDED:
+            payload = frames.unpadded(flags & _PADDED, payload)
         reading = self._reading.get(stream)
         if reading is None:
             return  # refused, reset or above a GOAWAY: what was under way is let through unread
         head, body = reading
         if body:
             payload = body + payload
-        if flags & frames.END_STREAM:
+        if flags & _END_STREAM:
             del self._reading[stream]
             self._decide(stream, head, payload)
         elif len(payload) > MAX_BODY_BYTES:
@@ -182,12 +185,13 @@ class Http2Connection:
 
     def _decide(self, stream: int, head: Head, body: bytes) -> None:
         ruling = self._exchange.decide(head, body)
-        if ruling.fault is WireFault.GOAWAY:
+        fault = ruling.fault
+        if fault is not None and fault is WireFault.GOAWAY:
             self._go_away(stream)
             return
         self._judged = max(self._judged, stream)
         self._open.add(stream)
-        if ruling.fault is not WireFault.HANG:
+        if fault is None or fault is not WireFault.HANG:
             self._scheduled += 1
             self._exchange.answer_later(self, stream, ruling)
 

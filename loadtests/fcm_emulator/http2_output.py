@@ -9,6 +9,8 @@ from loadtests.fcm_emulator.frames import Kind
 
 _DEFAULT_WINDOW = 65_535
 _HEAD = frames.HEAD.pack
+_DATA, _HEADERS = int(Kind.DATA), int(Kind.HEADERS)
+_END_STREAM, _END_HEADERS = frames.END_STREAM, frames.END_HEADERS
 
 
 class Output:
@@ -31,11 +33,11 @@ class Output:
         """Add an answer: its header block, then as much of the body as the windows allow."""
         size = len(body)
         parts = self._parts
-        parts.append(_HEAD(0, len(block), Kind.HEADERS, frames.END_HEADERS, stream))
+        parts.append(_HEAD(0, len(block), _HEADERS, _END_HEADERS, stream))
         parts.append(block)
         if size <= self._window and size <= self._stream_window and not self._credits:
             self._window -= size
-            parts.append(_HEAD(size >> 8, size & 0xFF, Kind.DATA, frames.END_STREAM, stream))
+            parts.append(_HEAD(size >> 8, size & 0xFF, _DATA, _END_STREAM, stream))
             parts.append(body)
         else:
             self._waiting[stream] = body

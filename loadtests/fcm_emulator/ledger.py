@@ -12,6 +12,7 @@ from typing import Any
 _KEY_BITS = (1 << 60) - 1
 MAX_KEPT_MESSAGES = 100_000
 STEP_MS = 100
+_STEPS_PER_S = 1_000 // STEP_MS
 EARLIEST_RETRY_S = 10.0
 """How long Google asks to wait before the first retry, where no Retry-After says otherwise."""
 
@@ -52,6 +53,8 @@ class Ledger:
         self.tokens: dict[str, set[str]] = defaultdict(set)
         self.messages: dict[str, list[bytes]] = {}
         self.received = 0
+        self.ok = 0
+        """Requests answered 200; `by_status` counts the others."""
         self.validated_only = 0
         self.accepted = 0
         self.duplicates = 0
@@ -62,20 +65,27 @@ class Ledger:
         self.by_error: Counter[str] = Counter()
         self.first_accept_at: float | None = None
         self.last_accept_at: float | None = None
-        self._received_steps: Counter[int] = Counter()
-        self._accepted_steps: Counter[int] = Counter()
+        self._steps: dict[int, list[int]] = {}
+        """(received, accepted) per step of `STEP_MS`."""
+        self._step = -1
+        self._in_step = [0, 0]
 
     def receive(self, now: float) -> None:
         """Count a request to send, whatever becomes of it."""
         self.received += 1
-        self._received_steps[int(now * 1_000 / STEP_MS)] += 1
+        step = int(now * _STEPS_PER_S)
+        if step != self._step:
+            self._step = step
+            self._in_step = self._steps.setdefault(step, [0, 0])
+        self._in_step[0] += 1
 
     def notice_manners(self, project: ProjectLedger, key: int, now: float) -> None:
         """Count a message that comes too early, or after the last word on its target."""
         if project.not_before and now < project.not_before.get(key, 0.0):
             self.early_retries += 1
-        settled = key in project.accepted and key not in project.unanswered
-        if settled or key in project.refused:
+        if key in project.accepted:
+            self.sends_after_final += key not in project.unanswered
+        elif key in project.refused:
             self.sends_after_final += 1
 
     def accept(self, project: ProjectLedger, key: int, now: float) -> None:
@@ -89,7 +99,7 @@ class Ledger:
         if self.first_accept_at is None:
             self.first_accept_at = now
         self.last_accept_at = now
-        self._accepted_steps[int(now * 1_000 / STEP_MS)] += 1
+        self._in_step[1] += 1  # the step of its `receive`, which came just before
 
     def keep_message(self, address: str, body: bytes) -> None:
         """Keep an accepted message in full, up to a bound over all."""
@@ -106,7 +116,7 @@ class Ledger:
             "accepted_unique": sum(len(p.accepted) for p in projects),
             "accepted_twice": sum(len(p.repeats) for p in projects),
             "duplicates": self.duplicates,
-            "by_status": dict(self.by_status),
+            "by_status": {**({"200": self.ok} if self.ok else {}), **self.by_status},
             "by_error": dict(self.by_error),
             "oauth_calls": self.oauth_calls,
             "early_retries": self.early_retries,
@@ -118,11 +128,12 @@ class Ledger:
         }
 
     def _rate(self) -> dict[str, Any]:
-        steps = self._received_steps
+        steps = self._steps
         first, last = min(steps, default=0), max(steps, default=-1)
+        counted = [steps.get(step, (0, 0)) for step in range(first, last + 1)]
         return {
             "step_ms": STEP_MS,
-            "started_at": first * STEP_MS / 1_000 if steps else None,
-            "received": [steps.get(step, 0) for step in range(first, last + 1)],
-            "accepted": [self._accepted_steps.get(step, 0) for step in range(first, last + 1)],
+            "started_at": first / _STEPS_PER_S if steps else None,
+            "received": [received for received, _ in counted],
+            "accepted": [accepted for _, accepted in counted],
         }

@@ -26,6 +26,7 @@ _LABEL = re.compile(r"[a-zA-Z0-9\-_.~%]{1,50}")
 _TOPIC = re.compile(r"(/topics/)?[a-zA-Z0-9\-_.~%]{1,900}")
 _RESERVED_KEYS = ("from", "message_type")
 _RESERVED_STARTS = ("google", "gcm")
+_CAMEL = {"fcm_options": "fcmOptions", "analytics_label": "analyticsLabel"}
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -81,8 +82,8 @@ def _part(parent: Json, name: str) -> Json:
 
 
 def _value(parent: Json, name: str) -> Any:
-    head, *rest = name.split("_")
-    return parent.get(name, parent.get(head + "".join(part.capitalize() for part in rest)))
+    found = parent.get(name)
+    return parent.get(_CAMEL[name]) if found is None and name in _CAMEL else found
 
 
 def _check_topics(message: Json, kind: str) -> None:

@@ -86,20 +86,20 @@ class Wire:
             replies.append(reply)
             handles.append(handle)
             self._multi.add_handle(handle)
-        self._finish(len(handles))
+        problems = self._finish(len(handles))
         for reply, handle in zip(replies, handles, strict=True):
             reply.status = handle.getinfo(pycurl.RESPONSE_CODE)
             reply.seconds = handle.getinfo(pycurl.TOTAL_TIME)
             reply.connections = handle.getinfo(pycurl.NUM_CONNECTS)
             reply.body = handle.sink.getvalue()
-            reply.error = handle.problem
+            reply.error = problems.get(handle, "")
             handle.close()
         return replies
 
     def _handle(self, body: bytes, timeout_s: float) -> tuple[Reply, Any]:
         reply = Reply()
         handle: Any = pycurl.Curl()
-        handle.sink, handle.problem = BytesIO(), ""
+        handle.sink = BytesIO()
         handle.setopt(pycurl.URL, self.url)
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
         handle.setopt(pycurl.PIPEWAIT, 1)
@@ -124,14 +124,17 @@ class Wire:
             [*plain, f"Authorization: Bearer {self.access_token}"] if self.access_token else plain
         )
 
-    def _finish(self, count: int) -> None:
+    def _finish(self, count: int) -> dict[pycurl.Curl, str]:
+        """Wait for as many; return what went wrong with those that got no answer."""
+        problems: dict[pycurl.Curl, str] = {}
         while count:
             self._multi.select(0.05)
             self._multi.perform()
             _, done, failed = self._multi.info_read()
             for handle, _, problem in failed:
-                handle.problem = problem or "failed"
+                problems[handle] = problem or "failed"
                 self._multi.remove_handle(handle)
             for handle in done:
                 self._multi.remove_handle(handle)
             count -= len(done) + len(failed)
+        return problems

@@ -55,9 +55,9 @@ def test_a_registered_account_gets_a_token_for_its_project_and_time(
     given = orjson.loads(answer.body)
     bearer = f"Bearer {given['access_token']}"
     assert (answer.status, given["expires_in"], given["token_type"]) == (200, 100, "Bearer")
-    assert access.refusal(bearer, "demo", NOW + 99)[0] == 0
-    assert access.refusal(bearer, "demo", NOW + 100)[0] == 401
-    assert access.refusal(bearer, "another", NOW)[0] == 403
+    assert access.refusal(bearer, "demo", NOW + 99) is None
+    assert (access.refusal(bearer, "demo", NOW + 100) or ())[:1] == (401,)
+    assert (access.refusal(bearer, "another", NOW) or ())[:1] == (403,)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,14 @@ class Pair:
         self.client.initiate_connection()
         self.preface_sent = False
 
-    def request(self, stream: int, token: str = "", *, end: bool = True, **headers: str) -> None:
+    def request(
+        self,
+        stream: int,
+        token: str = "",
+        *,
+        end: bool = True,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         body = frames_body(token or f"e1.ok.{stream}")
         fields = [
             (":method", "POST"),
@@ -66,7 +73,7 @@ class Pair:
             (":authority", "fcm.googleapis.com"),
             (":path", "/v1/projects/p/messages:send"),
             ("authorization", f"Bearer {self.token}"),
-            *headers.items(),
+            *(headers or {}).items(),
         ]
         self.client.send_headers(stream, fields)
         self.client.send_data(stream, body, end_stream=end)
@@ -217,7 +224,7 @@ async def test_goes_on_for_longer_than_the_connection_window_lasts() -> None:
 @in_loop
 async def test_reads_frames_cut_anywhere_and_headers_in_pieces() -> None:
     pair = Pair()
-    pair.request(1, **{"x-long": "v" * 20_000})
+    pair.request(1, headers={"x-long": "v" * 20_000})
     data = pair.client.data_to_send().removeprefix(frames.PREFACE)
     pair.preface_sent = True
 

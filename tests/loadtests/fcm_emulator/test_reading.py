@@ -56,7 +56,18 @@ def test_a_serial_number_outside_of_the_data_is_read_in_full() -> None:
 
     assert isinstance(reader.read(good), Refusal)
     assert [reader.read(body) for body in bodies] == [Target("token", "a", False)] * 2
-    assert len(reader._templates) == 0
+    assert len(reader._templates) == 2  # nothing was taken out of either
+
+
+def test_a_serial_numbers_key_is_not_trusted_where_it_stands_for_something_else() -> None:
+    reader = Reader()
+    reader.read(dumps(token="a", data={"TTL": "1.5"}))
+
+    sound = dumps(token="a", webpush={"headers": {"TTL": "2419200"}})
+    faulty = dumps(token="a", webpush={"headers": {"TTL": "9999999"}})
+
+    assert reader.read(sound) == Target("token", "a", False)
+    assert isinstance(reader.read(faulty), Refusal)
 
 
 def test_a_lookalike_in_the_data_is_not_taken_for_the_address() -> None:

@@ -49,7 +49,11 @@ def test_accepts_and_leaves_one_receipt_each(sdk: firebase_admin.App, emulator: 
     ],
 )
 def test_raises_the_sdk_exception_of_the_outcome(
-    sdk: firebase_admin.App, emulator: Emulator, behaviour: str, raised: type, status: int
+    sdk: firebase_admin.App,
+    emulator: Emulator,
+    behaviour: str,
+    raised: type[exceptions.FirebaseError],
+    status: int,
 ) -> None:
     token = f"e1.{behaviour}.x"
 
