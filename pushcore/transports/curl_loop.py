@@ -17,9 +17,8 @@ from typing import Final
 import pycurl
 
 NUDGE_EVERY_S: Final = 0.05
-"""How often every transfer is looked at, whether its socket spoke or not: when one transfer finds
-its connection broken, libcurl gives the others on it no event, and they would wait for their
-timeout."""
+"""How often every transfer is looked at, whether its socket spoke or not: when one of them finds
+that its connection speaks no HTTP/2 any more, libcurl tells the others seconds later only."""
 
 DEFERRED_SIGNALS: Final = (
     signal.SIGALRM,

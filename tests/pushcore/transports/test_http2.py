@@ -110,7 +110,7 @@ def test_a_lost_connection_breaks_all_its_messages_at_once_and_none_is_sent_agai
     serve: Serve, connect: Connect, behaviour: str, *, secure: bool
 ) -> None:
     server = serve(secure=secure)
-    transport = warmed(connect(server, connections=1))
+    transport = warmed(connect(server, connections=1, timeout_s=3.0))
     tokens = [f"hang.{index}" for index in range(40)]
     answers = send(transport, *tokens, f"{behaviour}.1")
     assert faults(answers) == [Fault.BROKEN] * 41
