@@ -158,20 +158,13 @@ def _install_in_target(requirements: str, target: Path) -> None:
         raise BootstrapError(MISSING_INSTALLERS.format(python=sys.executable))
     unfinished = target.with_name(target.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    _install(
-        [
-            *pip,
-            "install",
-            "--quiet",
-            "--no-input",
-            "--disable-pip-version-check",
-            "--target",
-            str(unfinished),
-        ],
-        requirements,
-    )
-    shutil.rmtree(target, ignore_errors=True)
-    unfinished.rename(target)
+    quiet = ["--quiet", "--no-input", "--disable-pip-version-check"]
+    try:
+        _install([*pip, "install", *quiet, "--target", str(unfinished)], requirements)
+        shutil.rmtree(target, ignore_errors=True)
+        unfinished.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _install(installer: list[str], requirements: str) -> None:
@@ -183,7 +176,7 @@ def _install(installer: list[str], requirements: str) -> None:
         (text for signs, text in REASONS if any(sign in done.stdout for sign in signs)),
         "The Python packages cannot be installed.",
     )
-    last = lines[-1] if lines else "it said nothing"
+    last = lines[-1][:300] if lines else "it said nothing"
     raise BootstrapError(f"{reason} The installer's last line: {last}")
 
 

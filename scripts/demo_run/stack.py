@@ -90,7 +90,7 @@ def _emulator(options: Options, folder: Path) -> Iterator[Emulator]:
                 )
             )
         except EmulatorStartError as exc:
-            message = f"The FCM emulator did not start: {exc}"
+            message = f"The FCM emulator did not start: {str(exc).splitlines()[-1]}"
             raise DemoError(message) from exc
         yield emulator
 

@@ -127,7 +127,8 @@ def _start_supervisor(folder: Path) -> claims.Running:
         if running := _running(folder):
             return running
         if ended:
-            message = f"The servers did not start: {last_line(log)}"
+            reason = last_line(log) or f"no log could be written in {folder}: is the disk full?"
+            message = f"The servers did not start: {reason}"
             raise ServersError(message)
         time.sleep(0.05)
     message = f"The servers were not ready in time; see {log.parent}."
