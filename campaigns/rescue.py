@@ -31,9 +31,8 @@ SWEEP_BATCHES = 500
 
 def rescue_all(*, now: datetime) -> None:
     """Look at everything that is not settled, and set going what stands still."""
-    if not _was_away(now):
-        for batch_id in _expired_leases(now):
-            _apart(take_over_expired_batch, batch_id=batch_id, now=now)
+    for batch_id in _expired_leases(_trusted_until(now)):
+        _apart(take_over_expired_batch, batch_id=batch_id, now=now)
     for campaign in PushCampaign.objects.filter(status=CampaignStatus.PROCESSING):
         if not transitions.cancel_if_expired(campaign_id=campaign.pk, now=now):
             _apart(rescue_campaign, campaign=campaign, now=now)
@@ -106,18 +105,20 @@ def close_stopped_campaign(*, campaign_id: int, now: datetime) -> None:
         )
 
 
-def _was_away(now: datetime) -> bool:
-    """Note this run; return whether there was none for so long that something was away.
+def _trusted_until(now: datetime) -> datetime:
+    """Note this run; return up to when a lease that has run out proves that its holder is gone.
 
     Leases that ran out while the database was away say nothing about their holders: these get
-    until the next run to settle what they have.
+    until the next run to settle what they have. So after a gap only what had run out before the
+    gap is taken over: a rescue that seldom gets its turn still takes over, one run later.
     """
     with transaction.atomic():
         run = RescueRun.objects.select_for_update().filter(pk=1).first()
         RescueRun.objects.update_or_create(pk=1, defaults={"ran_at": now})
-    return run is not None and now - run.ran_at > timedelta(seconds=2 * settings.RESCUE_INTERVAL_S)
+    gap = timedelta(seconds=2 * settings.RESCUE_INTERVAL_S)
+    return run.ran_at if run is not None and now - run.ran_at > gap else now
 
 
-def _expired_leases(now: datetime) -> list[int]:
-    expired = DeliveryBatch.objects.filter(state=BatchState.SENDING, lease_until__lte=now)
+def _expired_leases(until: datetime) -> list[int]:
+    expired = DeliveryBatch.objects.filter(state=BatchState.SENDING, lease_until__lte=until)
     return list(expired.values_list("pk", flat=True))

@@ -92,6 +92,15 @@ class TestALeaseThatRanOut:
         rescue.rescue_all(now=seconds_later(LEASE_S + 5))
         assert reloaded(batch).state == BatchState.PENDING
 
+    def test_is_taken_over_by_a_rescue_that_seldom_gets_its_turn(self, broker: Broker) -> None:
+        _, [batch] = planned(2)
+        claim(batch)
+        states = []
+        for run in range(4):  # always after a gap, as in a queue that is too long
+            rescue.rescue_all(now=seconds_later(LEASE_S + 60 * (run - 1)))
+            states.append(reloaded(batch).state)
+        assert states == ["sending", "sending", "pending", "pending"]
+
     def test_is_unknown_where_nothing_may_be_sent_twice(self, broker: Broker) -> None:
         campaign, [batch] = planned(2, guarantee="at_most_once")
         claim(batch)
