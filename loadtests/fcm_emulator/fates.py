@@ -66,7 +66,7 @@ class Fates:
 
     def resets_unread(self) -> bool:
         """Whether the next request is reset before it is read."""
-        return bool(self._reset_unread) and self._dice.random() < self._reset_unread
+        return self._dice.random() < self._reset_unread
 
     def _check_wire(self, plan: Plan) -> None:
         fault = EFFECTS[plan.behaviour].fault

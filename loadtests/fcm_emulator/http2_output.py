@@ -33,12 +33,10 @@ class Output:
         """Add an answer: its header block, then as much of the body as the windows allow."""
         size = len(body)
         parts = self._parts
-        parts.append(_HEAD(0, len(block), _HEADERS, _END_HEADERS, stream))
-        parts.append(block)
+        parts += _HEAD(0, len(block), _HEADERS, _END_HEADERS, stream), block
         if size <= self._window and size <= self._stream_window and not self._credits:
             self._window -= size
-            parts.append(_HEAD(size >> 8, size & 0xFF, _DATA, _END_STREAM, stream))
-            parts.append(body)
+            parts += _HEAD(size >> 8, size & 0xFF, _DATA, _END_STREAM, stream), body
         else:
             self._waiting[stream] = body
             self._send_waiting()

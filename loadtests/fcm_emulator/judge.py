@@ -31,6 +31,9 @@ from loadtests.fcm_emulator.quota import WINDOW_S, Quota
 from loadtests.fcm_emulator.reading import Reader, Target
 
 
+_OK = b'{\n  "name": "projects/%b/messages/0:%016d%%%08x"\n}\n'
+
+
 class Ruling(NamedTuple):
     """The answer to one request, and when it is given."""
 
@@ -98,7 +101,7 @@ class Judge:
 
     def resets_unread(self) -> bool:
         """Whether the next request to send is reset before it is read; counts it if so."""
-        if not self._fates.resets_unread():
+        if not self.config.reset_unread or not self._fates.resets_unread():
             return False
         self.ledger.by_status["reset_unread"] += 1
         return True
@@ -238,8 +241,7 @@ class Judge:
     def _ok(self, project: str, books: ProjectLedger | None, key: int) -> Ruling:
         self._serial += 1
         self.ledger.ok += 1
-        name = f"projects/{project}/messages/0:{self._serial:016d}%{self._fates.salt:08x}"
-        body = b'{\n  "name": "%b"\n}\n' % name.encode()
+        body = _OK % (project.encode(), self._serial, self._fates.salt)
         return Ruling(200, body, self._fates.next_delay_ms(), None, None, books, key)
 
     def _refuse(self, status: int, body: bytes, reason: str) -> Ruling:
