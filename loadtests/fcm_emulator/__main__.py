@@ -128,7 +128,8 @@ async def _run(arguments: argparse.Namespace) -> None:
     gc.freeze()  # what is loaded now stays
     gc.set_threshold(50_000, 20, 100)  # what waits for its answer is no garbage: look more rarely
     ready = {"url": url, "control_url": control.url, "ca_file": str(files.ca) if files else None}
-    loop.call_later(0.05, _announce, json.dumps(ready), arguments.ready_file)
+    # The socket listens already: who connects before the wire is up waits in its queue.
+    _announce(json.dumps(ready), arguments.ready_file)
     await serving
 
 

@@ -30,7 +30,6 @@ from loadtests.fcm_emulator.ledger import EARLIEST_RETRY_S, Ledger, ProjectLedge
 from loadtests.fcm_emulator.quota import WINDOW_S, Quota
 from loadtests.fcm_emulator.reading import Reader, Target
 
-
 _OK = b'{\n  "name": "projects/%b/messages/0:%016d%%%08x"\n}\n'
 
 
