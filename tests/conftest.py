@@ -1,3 +1,3 @@
 """Fixtures for every suite."""
 
-pytest_plugins = ["tests.fixtures.fcm"]
+pytest_plugins = ["tests.fixtures.fcm", "tests.fixtures.servers"]
