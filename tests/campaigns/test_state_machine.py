@@ -1,0 +1,287 @@
+"""Random lives of a campaign: whatever happens in whatever order, the account stays exact.
+
+Planner, dispatcher, ledger, rescue and services are the real ones, on real servers. Only the
+workers' sending is played: its outcomes are drawn.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, event, strategies
+from hypothesis import settings as hypothesis_settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from pytest_django import Settings
+
+from campaigns import dispatch, planner, preflight, rescue, services, transitions
+from campaigns.errors import IllegalMove
+from campaigns.models import DeliveryBatch, Lane, PushCampaign
+from campaigns.states import MOVES, STOPPED, BatchState, CampaignStatus, Move, moves_from
+from pushcore.outcomes import Outcome
+from pushcore.retry import Guarantee
+from tests.campaigns.conftest import Broker
+from tests.campaigns.played_worker import LEASE_S, RETRY, UNSENT, PlayedWorker
+from tests.cast import NOW, TASK_ID, make_campaign, make_devices, make_project
+
+LIVES = hypothesis_settings(
+    max_examples=25,
+    stateful_step_count=30,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+ENDED = STOPPED | {CampaignStatus.COMPLETED}
+
+picks = strategies.integers(0, 999)
+draws = strategies.sampled_from(
+    [
+        *[Outcome.SUCCESS] * 3,
+        *[Outcome.FAILED] * 2,
+        *(Outcome.INVALID_TOKEN, Outcome.UNKNOWN, RETRY, UNSENT),
+    ]
+)
+
+
+class CampaignLife(RuleBasedStateMachine):
+    broker: Broker
+    """Given by the test, as Hypothesis makes the instances."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.settled: dict[int, int] = {}
+        """Each device's final outcome, once it has one."""
+        self._world = transaction.atomic()
+        self._world.__enter__()
+
+    @initialize(
+        devices=strategies.lists(strategies.integers(0, 5), min_size=1, max_size=2),
+        guarantee=strategies.sampled_from(Guarantee),
+        expires_after_s=strategies.sampled_from([None, None, 40]),
+    )
+    def write(self, devices: list[int], guarantee: Guarantee, expires_after_s: int | None) -> None:
+        self.broker.lose_everything()
+        self.projects = [make_project() for _ in devices]
+        made = [make_devices(*one) for one in zip(self.projects, devices, strict=True)]
+        self.audience = {device.pk for some in made for device in some}
+        expires_at = expires_after_s and NOW + timedelta(seconds=expires_after_s)
+        self.campaign = make_campaign(guarantee=guarantee.value, expires_at=expires_at)
+        self.worker = PlayedWorker(self.broker, self.campaign)
+
+    # --- What people do ---------------------------------------------------------------------
+
+    @rule()
+    def start(self) -> None:
+        if self._may(Move.SEND):
+            services.start_campaign(campaign_id=self.campaign.pk, task_id=TASK_ID, now=self.now)
+
+    @rule()
+    def pause(self) -> None:
+        if self._may(Move.PAUSE):
+            services.pause_campaign(campaign_id=self.campaign.pk)
+
+    @rule()
+    def resume(self) -> None:
+        if self._may(Move.RESUME):
+            services.resume_campaign(campaign_id=self.campaign.pk)
+
+    @precondition(lambda self: len(self.settled) > 1)
+    @rule()
+    def cancel(self) -> None:
+        if self._may(Move.CANCEL):
+            services.cancel_campaign(campaign_id=self.campaign.pk, now=self.now)
+
+    @rule()
+    def retry_failed(self) -> None:
+        if not self._may(Move.RETRY_FAILED):
+            return
+        failed = [one for one, outcome in self.settled.items() if outcome == Outcome.FAILED]
+        assert services.retry_failed(campaign_id=self.campaign.pk) == len(failed)
+        for device_id in failed:
+            del self.settled[device_id]
+            self.worker.maybe_sent[device_id] = 0  # refused: surely not delivered
+
+    @rule(move=strategies.sampled_from([Move.PAUSE, Move.RESUME, Move.RETRY_FAILED, Move.SEND]))
+    def ask_for_what_is_forbidden(self, move: Move) -> None:
+        ask: Callable[..., object] = {
+            Move.PAUSE: services.pause_campaign,
+            Move.RESUME: services.resume_campaign,
+            Move.RETRY_FAILED: services.retry_failed,
+            Move.SEND: lambda campaign_id: services.start_campaign(
+                campaign_id=campaign_id, task_id=TASK_ID, now=self.now
+            ),
+        }[move]
+        if not self._may(move):
+            with pytest.raises(IllegalMove) as refusal:
+                ask(campaign_id=self.campaign.pk)
+            assert refusal.value.allowed == moves_from(self._status())
+
+    @rule()
+    def register(self) -> None:
+        """Somebody new registers; only a campaign that starts later is for them."""
+        [device] = make_devices(self.projects[0], 1)
+        if self._status() == CampaignStatus.DRAFT:
+            self.audience.add(device.pk)
+
+    # --- What workers do --------------------------------------------------------------------
+
+    @rule(pick=picks)
+    def plan_a_slice(self, pick: int) -> None:
+        """A planner writes one slice, and dies."""
+        if lane := self._lane(pick):
+            planner.plan_next_slice(campaign=self.campaign, lane_id=lane.pk, now=self.now)
+
+    @rule()
+    def receive(self) -> None:
+        self.worker.receive(now=self.now)
+
+    @rule(pick=picks)
+    def receive_a_copy(self, pick: int) -> None:
+        if batches := self._batches():
+            self.worker.claim(batches[pick % len(batches)].pk, now=self.now)
+
+    @precondition(lambda self: self.worker.held)
+    @rule(pick=picks, drawn=strategies.tuples(draws, draws))
+    def settle(self, pick: int, drawn: tuple[int, int]) -> None:
+        """A holder settles: in time, or long after it was given up for lost."""
+        held = self.worker.held.pop(pick % len(self.worker.held))
+        in_time = self.worker.settle(held, drawn, now=self.now)
+        event("settled in time" if in_time else "settled too late")
+
+    @precondition(lambda self: self.worker.held)
+    @rule(pick=picks)
+    def die(self, pick: int) -> None:
+        self.worker.held.pop(pick % len(self.worker.held))
+
+    @rule(pick=picks)
+    def call_back(self, pick: int) -> None:
+        """A chord's callback comes: in time, too early, or once more."""
+        if lane := self._lane(pick):
+            dispatch.continue_lane(
+                campaign_id=lane.campaign_id, project_id=lane.project_id, now=self.now
+            )
+
+    @precondition(lambda self: len(self.settled) > 1)
+    @rule(pick=picks)
+    def be_refused(self, pick: int) -> None:
+        project = self.projects[pick % len(self.projects)]
+        transitions.halt_project(project_id=project.pk, reason="refused")
+
+    # --- What happens -----------------------------------------------------------------------
+
+    @rule(seconds=strategies.sampled_from([1, 5, 9, 16]))
+    def wait(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule()
+    def rescue(self) -> None:
+        rescue.rescue_all(now=self.now)
+
+    @rule()
+    def lose_all_messages(self) -> None:
+        self.broker.lose_everything()
+
+    # --- What holds -------------------------------------------------------------------------
+
+    @invariant()
+    def the_account_is_that_of_the_ledger(self) -> None:
+        counted: Counter[int] = Counter()
+        for batch in self._batches():
+            counted.update(batch.outcomes or [0] * len(batch.device_ids))
+        self.campaign.refresh_from_db()
+        campaign = self.campaign
+        assert campaign.total_recipients == counted.total()
+        assert campaign.success_count == counted[Outcome.SUCCESS]
+        assert campaign.invalid_count == counted[Outcome.INVALID_TOKEN]
+        assert campaign.failure_count == counted[Outcome.FAILED] + counted[Outcome.INVALID_TOKEN]
+        assert campaign.unknown_count == counted[Outcome.UNKNOWN]
+        assert campaign.skipped_count == counted[Outcome.SKIPPED]
+        assert campaign.remaining_count == counted[Outcome.PENDING]
+
+    @invariant()
+    def every_device_is_in_one_batch_and_what_is_settled_stays(self) -> None:
+        found: dict[int, int] = {}
+        for batch in self._batches():
+            outcomes = batch.outcomes or [Outcome.PENDING] * len(batch.device_ids)
+            is_open = batch.state in (BatchState.PENDING, BatchState.SENDING)
+            assert is_open == (Outcome.PENDING in outcomes)
+            assert not found.keys() & set(batch.device_ids)
+            found |= dict(zip(batch.device_ids, outcomes, strict=True))
+        assert found.keys() <= self.audience
+        final = {device_id: outcome for device_id, outcome in found.items() if outcome}
+        assert {device_id: final.get(device_id) for device_id in self.settled} == self.settled
+        self.settled = final
+
+    @invariant()
+    def a_completed_campaign_has_settled_its_whole_audience(self) -> None:
+        if self._status() == CampaignStatus.COMPLETED:
+            assert self.settled.keys() == self.audience
+
+    def teardown(self) -> None:
+        """Whatever happened: a rescue that goes on looking brings the campaign to its end."""
+        try:
+            if hasattr(self, "worker") and self._status() != CampaignStatus.DRAFT:
+                self._live_to_the_end()
+        finally:
+            self.broker.lose_everything()
+            transaction.set_rollback(True)
+            self._world.__exit__(None, None, None)
+
+    def _live_to_the_end(self) -> None:
+        self.worker.held.clear()
+        for step_s in [5] * 20 + [600] * 10:
+            if self._status() == CampaignStatus.PAUSED:
+                services.resume_campaign(campaign_id=self.campaign.pk)
+            self.now += timedelta(seconds=step_s)
+            rescue.rescue_all(now=self.now)
+            while self.worker.receive(now=self.now):
+                while self.worker.held:
+                    held = self.worker.held.pop()
+                    assert self.worker.settle(held, [Outcome.SUCCESS] * 2, now=self.now)
+        event(f"ended {self._status()}")
+        assert self._status() in ENDED
+        self.the_account_is_that_of_the_ledger()
+        self.every_device_is_in_one_batch_and_what_is_settled_stays()
+        assert self.campaign.remaining_count == 0
+
+    def _may(self, move: Move) -> bool:
+        return self._status() in MOVES[move][0]
+
+    def _status(self) -> str:
+        return PushCampaign.objects.values_list("status", flat=True).get(pk=self.campaign.pk)
+
+    def _batches(self) -> list[DeliveryBatch]:
+        return list(DeliveryBatch.objects.filter(campaign=self.campaign).order_by("pk"))
+
+    def _lane(self, pick: int) -> Lane | None:
+        lanes = list(Lane.objects.filter(campaign=self.campaign).order_by("pk"))
+        return lanes[pick % len(lanes)] if lanes else None
+
+
+@pytest.mark.django_db
+def test_whatever_happens_the_account_stays_exact(
+    broker: Broker,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings.BATCH_SIZE = settings.WAVE_BATCHES = 2
+    settings.LEASE_S = LEASE_S
+    settings.STANDSTILL_S = 10
+    monkeypatch.setattr(planner, "FIRST_SLICE_BATCHES", 1)
+    monkeypatch.setattr(planner, "SLICE_BATCHES", 2)
+    monkeypatch.setattr(preflight, "may_send", lambda *_, **__: True)
+    monkeypatch.setattr(CampaignLife, "broker", broker, raising=False)
+    run_state_machine_as_test(CampaignLife, settings=LIVES)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
