@@ -117,8 +117,16 @@ SEND_DEADLINE_S = environment.integer("SEND_DEADLINE_S", 60)
 """How long one batch may start messages; what has not started by then goes back."""
 RETRY_MAX_ATTEMPTS = environment.integer("RETRY_MAX_ATTEMPTS", 5)
 RETRY_MAX_AGE_S = environment.integer("RETRY_MAX_AGE_S", 3_600)
-QUOTA_SHARE_NORMAL = 0.9
-QUOTA_SHARE_LOW = 0.8
+QUOTA_SHARE_NORMAL = environment.number("QUOTA_SHARE_NORMAL", 0.9)
+"""What normal and low campaigns together may use of a project's quota."""
+QUOTA_SHARE_LOW = environment.number("QUOTA_SHARE_LOW", 0.8)
+QUOTA_RAMP_S = environment.number("QUOTA_RAMP_S", 0)
+"""In how many seconds an idle project's pace grows to full. Google advises 60 for large sends; off
+by default, as it costs a short campaign most of its speed."""
+MISMATCH_SHARE = environment.number("MISMATCH_SHARE", 0.5)
+"""The share of answers SENDER_ID_MISMATCH in one batch that halts the project's campaigns."""
+MISMATCH_MINIMUM = environment.integer("MISMATCH_MINIMUM", 50)
+"""No share is drawn from fewer answers."""
 RESCUE_INTERVAL_S = environment.integer("RESCUE_INTERVAL_S", 5)
 STANDSTILL_S = environment.integer("STANDSTILL_S", 10)
 """A campaign without any progress for so long has lost its messages: they are sent again."""
@@ -181,5 +189,9 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": environment.text("LOG_LEVEL", "INFO")},
-    "loggers": {"celery.app.trace": {"level": "WARNING"}},
+    "loggers": {
+        # A line for each batch says nothing that the ledger does not.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+    },
 }
