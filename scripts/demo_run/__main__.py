@@ -155,7 +155,7 @@ def _send(options: Options, stack: Stack, *, folder: Path, screen: Screen) -> tu
 def _serve(stack: Stack, screen: Screen) -> None:
     """Stay up until Ctrl-C, or until a part dies."""
     url, login = stack.api.url, stack.login
-    screen.step(f"Console: {url}/admin/   login: {login.user_name}   password: {login.password}")
+    screen.step(f"Pages: {url}/admin/   login: {login.user_name}   password: {login.password}")
     screen.step(f"API: {url}/api/campaigns/   Authorization: Token {login.api_key}")
     screen.step("Ctrl-C stops everything.")
     with contextlib.suppress(KeyboardInterrupt):

@@ -34,6 +34,11 @@ def migrate() -> None:
     call_command("migrate", interactive=False, verbosity=0, stdout=io.StringIO())
 
 
+def collect_static() -> None:
+    """Put the pages' styles and scripts where the web server finds them."""
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
 def prepare_project(*, service_account: Path, quota: int) -> FcmProject:
     """Return the demo's FCM project, with this key's file and pace (messages a minute)."""
     project, _made = FcmProject.objects.update_or_create(

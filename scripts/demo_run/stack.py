@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from django.conf import settings
+
 from loadtests.fcm_emulator.process import Emulator, EmulatorStartError, launch
 from scripts.demo_run.api import Api
 from scripts.demo_run.children import Child, Children
@@ -57,7 +59,8 @@ def running_stack(options: Options, *, folder: Path, screen: Screen) -> Iterator
         login = _prepare(options, key_file=folder / "service-account.json", screen=screen)
         screen.step("Starting web server, workers and beat")
         children = stack.enter_context(Children(logs=folder / "logs", environment=os.environ))
-        workers = _start_children(children, port=port, workers=options.workers, folder=folder)
+        workers = _start_workers(children, count=options.workers, folder=folder)
+        _start_web(children, port=port, with_pages=options.serve)
         api = Api(f"http://127.0.0.1:{port}", api_key=login.api_key)
         api.wait_until_up(children.check)
         _wait_for_workers(children)
@@ -124,16 +127,19 @@ def _prepare(options: Options, *, key_file: Path, screen: Screen) -> Login:
             project=project, count=options.devices, seed=options.seed, on_progress=advance
         )
     screen.step(f"{options.devices:,} devices: {made:,} made, {used:,} used again")
+    if options.serve:
+        prepare.collect_static()
     return prepare.prepare_login()
 
 
-def _start_children(children: Children, *, port: int, workers: int, folder: Path) -> Child:
+def _start_workers(children: Children, *, count: int, folder: Path) -> Child:
+    """Start Celery's worker, which is returned, and beat."""
     # SIGQUIT is Celery's cold shutdown: it ends the pool's processes at once. What they were
     # sending stays in the ledger, which is what the ledger is for.
     worker = children.start(
         "worker",
         *("celery", "--app", "settings.celery", "worker"),
-        *("--pool", "prefork", "--concurrency", str(workers), "--queues", QUEUES),
+        *("--pool", "prefork", "--concurrency", str(count), "--queues", QUEUES),
         *("--hostname", "demo@localhost", "--loglevel", "INFO"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         *("--", "worker.soft_shutdown_timeout=0"),
@@ -144,12 +150,18 @@ def _start_children(children: Children, *, port: int, workers: int, folder: Path
         *("celery", "--app", "settings.celery", "beat"),
         *("--schedule", str(folder / "beat-schedule"), "--pidfile", ""),
     )
+    return worker
+
+
+def _start_web(children: Children, *, port: int, with_pages: bool) -> None:
+    """Start the web server; `with_pages`: for a person with a browser, not just the API."""
+    static = ("--static-path-mount", str(settings.STATIC_ROOT)) if with_pages else ()
     children.start(
         "web",
         *("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", "1", "--blocking-threads", "2", "--no-ws", "settings.wsgi:application"),
+        *("--workers", "1", "--blocking-threads", "2", "--no-ws", *static),
+        "settings.wsgi:application",
     )
-    return worker
 
 
 def _wait_for_workers(children: Children) -> None:
