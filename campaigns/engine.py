@@ -11,9 +11,11 @@ from functools import lru_cache
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from devices.models import FcmProject
-from pushcore.credentials import AccessTokens, load_service_account
+from pushcore.credentials import AccessTokens, load_service_account, version_of
 from pushcore.pacing import Pacer
 from pushcore.retry import RetryPolicy
 from pushcore.sender import Sender
@@ -32,18 +34,21 @@ class Line:
 
 
 def line_of(project: FcmProject) -> Line:
-    """Return this process's line to the project; a change of its quota is in force at once.
+    """Return this process's line to the project.
+
+    A change of its quota, its credentials or the file they stand in is in force at once.
 
     Raises:
         CredentialsError: its credentials can't be read.
     """
-    line = _line(project.project_id, project.credentials)
+    version = version_of(project.credentials)
+    line = _line(project.project_id, project.credentials, version)
     line.pacer.quota_per_minute = project.quota_per_minute
     return line
 
 
 @lru_cache(maxsize=64)
-def _line(project_id: str, credentials: str) -> Line:
+def _line(project_id: str, credentials: str, _version: int) -> Line:
     account = load_service_account(credentials, fernet_keys=settings.FERNET_KEYS)
     tokens = AccessTokens(account, ca_file=settings.FCM_CA_FILE)
     transport = Http2Transport(
@@ -61,15 +66,29 @@ def _line(project_id: str, credentials: str) -> Line:
         quota_per_minute=0,
         normal_share=settings.QUOTA_SHARE_NORMAL,
         low_share=settings.QUOTA_SHARE_LOW,
+        ramp_s=settings.QUOTA_RAMP_S,
     )
     policy = RetryPolicy(
         max_attempts=settings.RETRY_MAX_ATTEMPTS, max_age_s=settings.RETRY_MAX_AGE_S
     )
-    sender = Sender(transport=transport, tokens=tokens, pacer=pacer, policy=policy)
+    sender = Sender(
+        transport=transport,
+        tokens=tokens,
+        pacer=pacer,
+        policy=policy,
+        mismatch_share=settings.MISMATCH_SHARE,
+        mismatch_minimum=settings.MISMATCH_MINIMUM,
+    )
     return Line(transport, tokens, pacer, sender)
 
 
 @lru_cache(maxsize=1)
 def _redis() -> redis.Redis:
-    # Short, as the sending loop waits for it; without an answer it sends nothing.
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+    # Short and without the client's own waits between retries: the sending loop stands still
+    # meanwhile. One retry at once is for a connection that was closed while nobody used it.
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=1,
+        socket_connect_timeout=1,
+        retry=Retry(NoBackoff(), 1),
+    )

@@ -42,8 +42,9 @@ class Refused(Exception):
 def may_send(campaign: PushCampaign, lane: Lane, *, clock: Callable[[], datetime]) -> bool:
     """Let the provider check the message for the lane's platforms, once, before it is planned.
 
-    A refused payload fails the campaign, a refused project halts the lane; both with the
-    provider's words. Where the provider does not answer the sending itself will find out.
+    A refused payload fails the campaign, a refused project halts the lanes of all campaigns over
+    it; both with the provider's words. Where the provider does not answer the sending itself will
+    find out.
     """
     if lane.planned_batches:
         return True
@@ -137,4 +138,4 @@ def _stop(
         return
     reason = f"{lane.project.project_id}: {refusal}"
     logger.warning("Campaign %s: %s", campaign.pk, reason)
-    transitions.halt_lane(campaign_id=campaign.pk, project_id=lane.project_id, reason=reason)
+    transitions.halt_project(project_id=lane.project_id, reason=reason)

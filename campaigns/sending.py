@@ -255,6 +255,7 @@ def _follow(entry: Entry, report: Report, *, clock: Callable[[], datetime]) -> N
 
 def _halt(entry: Entry, words: str) -> None:
     """Halt every running campaign's lane over this project: all of them would be refused."""
-    halted = transitions.halt_project(project_id=entry.project_id, reason=words)
+    name = FcmProject.objects.values_list("project_id", flat=True).get(pk=entry.project_id)
+    halted = transitions.halt_project(project_id=entry.project_id, reason=f"{name}: {words}")
     if halted:
-        logger.warning("Project %s refuses us: %s lanes are halted.", entry.project_id, halted)
+        logger.warning("Project %s refuses us: %s lanes are halted.", name, halted)

@@ -83,6 +83,21 @@ def load_service_account(reference: str, *, fernet_keys: Sequence[str] = ()) -> 
     raise CredentialsMalformedError("a reference begins with file:, env: or encrypted:")
 
 
+def version_of(reference: str) -> int:
+    """Return a number that changes when what a `file:` reference leads to is replaced; else 0.
+
+    The other references hold their service account themselves, or in what no running process
+    sees change. A file that is not there has version 0: reading it says what is wrong.
+    """
+    scheme, _, rest = reference.partition(":")
+    if scheme != "file":
+        return 0
+    try:
+        return Path(rest).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def encrypt_service_account(account: Mapping[str, Any], *, fernet_keys: Sequence[str]) -> str:
     """Return a reference that holds the service account itself, under the first of the keys.
 

@@ -33,6 +33,12 @@ BATCH_SECONDS: Final = Histogram(
     ["project", "priority"],
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 240),
 )
+REQUEST_SECONDS: Final = Histogram(
+    "pushcore_request_seconds",
+    "Seconds from a message's start to the end of its answer; a sample, one of sixteen.",
+    ["project"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
+)
 IN_FLIGHT: Final = Gauge(
     "pushcore_in_flight",
     "Messages started and not yet answered.",

@@ -11,12 +11,12 @@ day. What is not known is quarantined as FAILED with the raw body, and deactivat
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from enum import IntEnum, StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
+from pushcore.provider_error import ProviderError, bounded_words, parsed_json
 from pushcore.retry_after import parse_retry_after_s
 from pushcore.transports.base import Answer, Fault
 
@@ -57,6 +57,8 @@ class Trouble(StrEnum):
     """One platform's key (APNs, web push) is broken: that platform's devices fail."""
     PROJECT_QUOTA = "project_quota"
     """The project's quota is used up: every worker of the project waits."""
+    DEVICE_QUOTA = "device_quota"
+    """The device gets too many messages: it alone waits."""
     MISMATCH = "mismatch"
     """The address belongs to another sender; a high share of these pauses the project."""
 
@@ -82,12 +84,8 @@ class Verdict(NamedTuple):
     """The provider's own words (bounded), kept for refusals that are not self-explaining."""
 
 
-MAX_DETAIL_CHARS: Final = 500
-"""No more of the provider's words is kept with an outcome."""
-
 _MAX_MESSAGE_ID_CHARS: Final = 256
 _CODE: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
-_LONG_RUN: Final = re.compile(r"[A-Za-z0-9_:-]{20,}")
 _TARGET_FIELDS: Final = frozenset({"message.token", "message.fid"})
 
 # The payload is at fault, not the address (APNs: "Handling error responses").
@@ -120,7 +118,7 @@ def judge(answer: Answer, *, now: float) -> Verdict:
         return _judge_success(answer.body)
     if answer.fault is not None or answer.status == 0:
         return _FAULTS[answer.fault or Fault.BROKEN]
-    error = _Error.read(answer)
+    error = ProviderError.read(answer)
     verdict = _judge_fcm(error) if error.fcm_code else _judge_google(error)
     if answer.retry_after is not None and verdict.outcome is Outcome.PENDING:
         return verdict._replace(retry_after_s=parse_retry_after_s(answer.retry_after, now=now))
@@ -149,64 +147,25 @@ def _judge_success(body: bytes) -> Verdict:
     message_id = message_id_of(body)
     if message_id:
         return Verdict(Outcome.SUCCESS, "", message_id)
-    if body.lstrip()[:1] in (b"", b"{") and _parsed(body) is None:
+    if body.lstrip()[:1] in (b"", b"{") and parsed_json(body) is None:
         # Cut off on its way: 200 was said, and a second message is worse than a lost id.
         return Verdict(Outcome.SUCCESS)
     # Whoever answered this was not FCM as we know it: accepted or not, nobody can tell.
-    detail = _bounded(body.decode("utf-8", "replace"))
+    detail = bounded_words(body.decode("utf-8", "replace"))
     return Verdict(Outcome.PENDING, "NO_MESSAGE_ID", ambiguous=True, detail=detail)
-
-
-class _Error(NamedTuple):
-    """What an error answer says, reduced to what decides."""
-
-    http: int
-    readable: bool
-    """Whether it is Google's error envelope at all."""
-    status: str
-    fcm_code: str
-    apns_status: int
-    apns_reason: str
-    fields: frozenset[str]
-    """The paths of the request that a BadRequest complains of."""
-    reason: str
-    """ErrorInfo.reason."""
-    detail: str
-
-    @classmethod
-    def read(cls, answer: Answer) -> _Error:
-        """Read an answer's body, which may be anything at all."""
-        parsed = _parsed(answer.body)
-        error = parsed.get("error") if isinstance(parsed, dict) else None
-        envelope = error if isinstance(error, dict) else {}
-        by_type = _details(envelope.get("details"))
-        apns = by_type.get("ApnsError", {})
-        apns_status = apns.get("statusCode")
-        message = _text(envelope.get("message"))
-        return cls(
-            http=answer.status,
-            readable=bool(envelope),
-            status=_text(envelope.get("status")),
-            fcm_code=_text(by_type.get("FcmError", {}).get("errorCode")),
-            apns_status=apns_status if isinstance(apns_status, int) else 0,
-            apns_reason=_text(apns.get("reason")),
-            fields=_violated_fields(by_type.get("BadRequest", {})),
-            reason=_text(by_type.get("ErrorInfo", {}).get("reason")),
-            detail=_bounded(message or answer.body.decode("utf-8", "replace")),
-        )
 
 
 _FCM: Final = {
     "UNREGISTERED": Verdict(Outcome.INVALID_TOKEN, "UNREGISTERED"),
     "SENDER_ID_MISMATCH": Verdict(Outcome.FAILED, "SENDER_ID_MISMATCH", trouble=Trouble.MISMATCH),
-    "QUOTA_EXCEEDED": Verdict(Outcome.PENDING, "QUOTA_EXCEEDED"),
+    "QUOTA_EXCEEDED": Verdict(Outcome.PENDING, "QUOTA_EXCEEDED", trouble=Trouble.DEVICE_QUOTA),
     "UNAVAILABLE": Verdict(Outcome.PENDING, "UNAVAILABLE", ambiguous=True),
     "INTERNAL": Verdict(Outcome.PENDING, "INTERNAL", ambiguous=True),
 }
 """FcmError.errorCode → its verdict, where nothing else matters."""
 
 
-def _judge_fcm(error: _Error) -> Verdict:
+def _judge_fcm(error: ProviderError) -> Verdict:
     """Judge an answer that carries an FcmError: it is about this message."""
     known = _FCM.get(error.fcm_code)
     if known is not None:
@@ -216,11 +175,11 @@ def _judge_fcm(error: _Error) -> Verdict:
     if error.fcm_code in ("THIRD_PARTY_AUTH_ERROR", "APNS_AUTH_ERROR"):
         return _refused("THIRD_PARTY_AUTH_ERROR", Trouble.PLATFORM, error)
     if error.http >= 500:
-        return Verdict(Outcome.PENDING, _code(error), ambiguous=True, detail=error.detail)
-    return _refused(_code(error), Trouble.NONE, error)
+        return Verdict(Outcome.PENDING, _code(error), ambiguous=True, detail=error.raw)
+    return _quarantined(error)
 
 
-def _judge_invalid_argument(error: _Error) -> Verdict:
+def _judge_invalid_argument(error: ProviderError) -> Verdict:
     """Tell a bad address from a bad payload: both are INVALID_ARGUMENT."""
     if error.apns_status == 410:
         return Verdict(Outcome.INVALID_TOKEN, "UNREGISTERED")
@@ -232,7 +191,7 @@ def _judge_invalid_argument(error: _Error) -> Verdict:
     return Verdict(Outcome.INVALID_TOKEN, "INVALID_ARGUMENT")
 
 
-def _judge_google(error: _Error) -> Verdict:
+def _judge_google(error: ProviderError) -> Verdict:
     """Judge an answer without an FcmError: it is about project, quota, payload or the way there."""
     if error.apns_status == 410:
         return Verdict(Outcome.INVALID_TOKEN, "UNREGISTERED")
@@ -245,7 +204,7 @@ def _judge_google(error: _Error) -> Verdict:
     return _judge_code(_STATUS_CODES.get(error.status, error.http), error)
 
 
-def _judge_code(code: int, error: _Error) -> Verdict:
+def _judge_code(code: int, error: ProviderError) -> Verdict:
     """Judge by the HTTP code (or the status's): no detail said anything."""
     if code >= 500 or code == 408:
         return Verdict(Outcome.PENDING, _code(error), ambiguous=True)
@@ -258,54 +217,23 @@ def _judge_code(code: int, error: _Error) -> Verdict:
         return _waiting(Trouble.PROJECT, error)
     if code == 400 and error.readable:
         return _refused("INVALID_ARGUMENT", Trouble.PAYLOAD, error)
-    return _refused(_code(error), Trouble.NONE, error)
+    return _quarantined(error)
 
 
-def _refused(code: str, trouble: Trouble, error: _Error) -> Verdict:
-    return Verdict(Outcome.FAILED, code, trouble=trouble, detail=error.detail)
+def _refused(code: str, trouble: Trouble, error: ProviderError) -> Verdict:
+    return Verdict(Outcome.FAILED, code, trouble=trouble, detail=error.words)
 
 
-def _waiting(trouble: Trouble, error: _Error) -> Verdict:
-    return Verdict(Outcome.PENDING, _code(error), trouble=trouble, detail=error.detail)
+def _quarantined(error: ProviderError) -> Verdict:
+    """Fail what nobody knows how to read, with the whole of it for people to look at."""
+    return Verdict(Outcome.FAILED, _code(error), detail=error.raw)
 
 
-def _code(error: _Error) -> str:
+def _waiting(trouble: Trouble, error: ProviderError) -> Verdict:
+    return Verdict(Outcome.PENDING, _code(error), trouble=trouble, detail=error.words)
+
+
+def _code(error: ProviderError) -> str:
     """Return a short stable code, whatever stands in the answer."""
     said = error.fcm_code or error.reason or error.status
     return said if _CODE.fullmatch(said) else f"HTTP_{error.http}"
-
-
-def _details(details: object) -> dict[str, dict[str, Any]]:
-    """Return the details by the last part of their `@type`; the first of each type counts."""
-    found: dict[str, dict[str, Any]] = {}
-    for detail in details if isinstance(details, list) else ():
-        if isinstance(detail, dict):
-            found.setdefault(_text(detail.get("@type")).rpartition(".")[2], detail)
-    return found
-
-
-def _violated_fields(bad_request: Mapping[str, Any]) -> frozenset[str]:
-    violations = bad_request.get("fieldViolations")
-    found = violations if isinstance(violations, list) else ()
-    return frozenset(_text(v.get("field")) for v in found if isinstance(v, dict))
-
-
-def _parsed(body: bytes) -> object:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _bounded(text: str) -> str:
-    """Return the text cut to `MAX_DETAIL_CHARS`, without what could be an address or a token."""
-    return _LONG_RUN.sub(_hidden, text[: 2 * MAX_DETAIL_CHARS])[:MAX_DETAIL_CHARS]
-
-
-def _hidden(run: re.Match[str]) -> str:
-    # Addresses and bearer tokens have a digit somewhere; the names of errors have none.
-    return "[redacted]" if any(char.isdigit() for char in run[0]) else run[0]

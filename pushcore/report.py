@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from pushcore import metrics
 from pushcore.messages import Platform
 from pushcore.outcomes import Outcome, Trouble, Verdict
+from pushcore.transports.base import Answer
 
 _BREAKERS: Final = (
     Trouble.PAYLOAD,
@@ -51,6 +52,8 @@ class Report:
     """Answers 429, by scope: `project` or `device`."""
     waited_s: dict[str, float] = field(default_factory=dict)
     """Seconds waited for permission to send, by what was short (`pacing.Limit`)."""
+    request_seconds: list[float] = field(default_factory=list)
+    """How long requests took, as far as they were timed."""
 
     @classmethod
     def pending(cls, *, attempts: list[int], ambiguous: list[bool]) -> Report:
@@ -75,11 +78,15 @@ class Report:
         if verdict.trouble is Trouble.PROJECT_QUOTA:
             self.quota_refusals["project"] += 1
             self.note(verdict.trouble, words)
-        elif verdict.code == "QUOTA_EXCEEDED":
+        elif verdict.trouble is Trouble.DEVICE_QUOTA:
             self.quota_refusals["device"] += 1
         elif verdict.trouble is Trouble.PLATFORM:
             self.broken_platforms.add(platform)
             self.note(verdict.trouble, words)
+
+    def time(self, answers: Iterable[Answer | None]) -> None:
+        """Remember how long those of the requests took that the transport has timed."""
+        self.request_seconds += [one.seconds for one in answers if one is not None and one.seconds]
 
     def add_waits(self, waited_s: Mapping[str, float]) -> None:
         """Add seconds waited, by what was short."""
@@ -103,6 +110,9 @@ class Report:
             retried=sum(attempts > 1 for _, attempts in heard),
             seconds=seconds,
         )
+        request_seconds = metrics.REQUEST_SECONDS.labels(project)
+        for took in self.request_seconds:
+            request_seconds.observe(took)
         for limit, waited in self.waited_s.items():
             metrics.PACE_WAITED_SECONDS.labels(project, priority, limit).inc(waited)
         for scope, number in self.quota_refusals.items():

@@ -22,6 +22,8 @@ from typing import NamedTuple
 
 from pushcore.outcomes import Outcome, Trouble, Verdict
 
+_QUOTAS = (Trouble.PROJECT_QUOTA, Trouble.DEVICE_QUOTA)
+
 
 class Guarantee(StrEnum):
     """What a campaign wants of a message that may or may not have been accepted."""
@@ -59,7 +61,7 @@ class RetryPolicy:
     """No retry comes sooner, but those that never left us."""
     max_delay_s: float = 600.0
     quota_delay_s: float = 60.0
-    """The wait after a 429 of the project without Retry-After."""
+    """The wait after a 429 without Retry-After, whether of the project or of a device."""
 
     def decide(
         self,
@@ -112,9 +114,10 @@ class RetryPolicy:
     def _delay_s(self, verdict: Verdict, *, attempt: int, random: Callable[[], float]) -> float:
         if verdict.retry_now:
             return 0.0
+        floor_s = verdict.retry_after_s
+        if floor_s is None:
+            floor_s = self.quota_delay_s if verdict.trouble in _QUOTAS else 0.0
         if verdict.trouble is Trouble.PROJECT_QUOTA:
             # Quota waits do not count as attempts, so their distance does not grow either.
-            asked = verdict.retry_after_s
-            floor_s = self.quota_delay_s if asked is None else asked
-            return self.backoff_s(1, random=random, floor_s=floor_s)
-        return self.backoff_s(attempt, random=random, floor_s=verdict.retry_after_s or 0.0)
+            attempt = 1
+        return self.backoff_s(attempt, random=random, floor_s=floor_s)

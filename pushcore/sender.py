@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import random as random_module
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
@@ -29,6 +28,7 @@ from pushcore.gate import Clocks, Live, PacedGate, Pacing
 from pushcore.messages import AddressKind, Platform, Priority, Template
 from pushcore.outcomes import Outcome, Trouble, judge, message_id_of
 from pushcore.pacing import Pacer
+from pushcore.platform_holds import PlatformHolds
 from pushcore.report import Report
 from pushcore.retry import Final as Settled
 from pushcore.retry import Guarantee, RetryPolicy
@@ -36,13 +36,8 @@ from pushcore.transports.base import Answer, Fault, Transport
 
 RESENDS: Final = 2
 """How often what never left is sent again within one call, before it has to wait."""
-PLATFORM_HOLD_S: Final = 60.0
-"""For how long the devices of a platform fail untried once its key proved broken; then some are
-tried again, as a human may have mended it."""
 TOKEN_WAIT_S: Final = 30.0
 """When to try again where no access token could be fetched for now."""
-_PLATFORM_SHARE: Final = 0.9
-_PLATFORM_MINIMUM: Final = 20
 _THIRD_PARTY: Final = "THIRD_PARTY_AUTH_ERROR"
 
 
@@ -115,7 +110,7 @@ class Sender:
         self._mismatch_minimum = mismatch_minimum
         self._random = random
         self._clocks = clocks or Clocks(time.monotonic, time.time)
-        self._held_until: dict[Platform, float] = {}
+        self._holds = PlatformHolds()
 
     def send(self, devices: Sequence[Addressed], order: Order) -> Report:
         """Send to each device once, as far as gate and breakers allow.
@@ -165,6 +160,7 @@ class Sender:
             try:
                 token = self._tokens.current()
                 got = self._send_paced([bodies[place] for place in todo], order, breaker, report)
+                report.time(got)
                 for place, answer in zip(todo, got, strict=True):
                     answers[place] = answer
                 is_refused = breaker.trouble is Trouble.ACCESS_TOKEN
@@ -204,8 +200,7 @@ class Sender:
 
     def _places_to_try(self, devices: Sequence[Addressed], report: Report) -> list[int]:
         """Return the devices' places but those of a platform known to be broken, which fail."""
-        now = self._clocks.monotonic()
-        held = {platform for platform, until in self._held_until.items() if now < until}
+        held = self._holds.held(self._clocks.monotonic())
         if not held:
             return list(range(len(devices)))
         places = []
@@ -275,19 +270,16 @@ class Sender:
             report.attempts[place] = device.attempts + decision.counts
 
     def _hold_broken_platforms(self, devices: Sequence[Addressed], report: Report) -> None:
-        """Fail a platform's devices untried for a while, where nearly all answers blame its key."""
-        if Trouble.PLATFORM not in report.troubles:
-            return
-        breakers: dict[Platform, ShareBreaker] = defaultdict(
-            lambda: ShareBreaker(threshold=_PLATFORM_SHARE, minimum=_PLATFORM_MINIMUM)
-        )
-        for device, code, outcome in zip(devices, report.codes, report.outcomes, strict=True):
-            if outcome != Outcome.PENDING:
-                breakers[device.platform].count(hit=code == _THIRD_PARTY)
-        now = self._clocks.monotonic()
-        for platform, breaker in breakers.items():
-            if breaker.is_tripped:
-                self._held_until[platform] = now + PLATFORM_HOLD_S
+        if Trouble.PLATFORM in report.troubles:
+            settled = zip(devices, report.codes, report.outcomes, strict=True)
+            self._holds.hear(
+                (
+                    (device.platform, code == _THIRD_PARTY)
+                    for device, code, outcome in settled
+                    if outcome != Outcome.PENDING
+                ),
+                now=self._clocks.monotonic(),
+            )
 
 
 def _to_send_again(

@@ -39,6 +39,22 @@ def integer(name: str, default: int) -> int:
         raise ImproperlyConfigured(message) from None
 
 
+def number(name: str, default: float) -> float:
+    """Return the variable as a number, such as 0.9.
+
+    Raises:
+        ImproperlyConfigured: it is set to something else.
+    """
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    try:
+        return float(value)
+    except ValueError:
+        message = f"The environment variable {name} must be a number, not {value!r}."
+        raise ImproperlyConfigured(message) from None
+
+
 def words(name: str, default: str = "") -> list[str]:
     """Return a comma-separated variable as a list without empty entries."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

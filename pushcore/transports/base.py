@@ -41,6 +41,9 @@ class Answer:
     retry_after: str | None = None
     """The Retry-After header as sent: seconds or an HTTP date (RFC 9110 §10.2.3)."""
     fault: Fault | None = None
+    seconds: float = 0.0
+    """From the message's start to the end of its answer; 0 where it was not measured: a transport
+    may time a sample only."""
 
 
 MAX_BODY_BYTES = 16_384

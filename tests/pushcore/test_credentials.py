@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
@@ -31,6 +32,7 @@ from pushcore.credentials import (
     encrypt_service_account,
     load_service_account,
     rotate_service_account,
+    version_of,
 )
 
 Json = dict[str, Any]
@@ -306,3 +308,20 @@ def test_its_repr_names_the_account_and_shows_no_secret(
     assert registered["client_email"] in repr(tokens)
     assert token not in shown
     assert not any(line in shown for line in secrets_of(registered))
+
+
+def test_a_reference_has_another_version_once_its_file_is_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "key.json"
+    reference = f"file:{file}"
+    assert version_of(reference) == 0
+
+    file.write_text("{}")
+    before = version_of(reference)
+    os.utime(file, ns=(before + 1, before + 1))
+
+    assert version_of(reference) == before + 1
+
+
+@pytest.mark.parametrize("reference", ["env:NAME", "encrypted:abc"])
+def test_what_cannot_change_under_a_reference_has_no_version(reference: str) -> None:
+    assert version_of(reference) == 0

@@ -11,6 +11,7 @@ from pushcore import metrics
 from pushcore.messages import Platform
 from pushcore.outcomes import Outcome, Trouble, Verdict
 from pushcore.report import Report
+from pushcore.transports.base import Answer
 
 ROOT = Path(__file__).parents[2]
 ALLOWED_LABELS = {"project", "priority", "outcome", "limit", "scope", "trouble"}
@@ -29,8 +30,10 @@ def test_a_batch_is_counted_by_outcome_without_what_was_never_started(unique_key
     report.waited_s["quota"] = 2.5
     quota = Verdict(Outcome.PENDING, "RATE_LIMIT_EXCEEDED", trouble=Trouble.PROJECT_QUOTA)
     report.hear(quota, platform=Platform.IOS, words="")
-    report.hear(Verdict(Outcome.PENDING, "QUOTA_EXCEEDED"), platform=Platform.IOS, words="")
+    device = Verdict(Outcome.PENDING, "QUOTA_EXCEEDED", trouble=Trouble.DEVICE_QUOTA)
+    report.hear(device, platform=Platform.IOS, words="")
     report.note(Trouble.PROJECT, "Words.")
+    report.time([None, Answer(200), Answer(200, seconds=0.25), Answer(503, seconds=0.5)])
 
     report.count(project=unique_key, priority="high", seconds=0.2)
 
@@ -43,6 +46,8 @@ def test_a_batch_is_counted_by_outcome_without_what_was_never_started(unique_key
     assert value("pushcore_pace_waited_seconds_total", **labels, limit="quota") == 2.5
     assert value("pushcore_quota_refusals_total", project=unique_key, scope="project") == 1
     assert value("pushcore_quota_refusals_total", project=unique_key, scope="device") == 1
+    assert value("pushcore_request_seconds_count", project=unique_key) == 2
+    assert value("pushcore_request_seconds_sum", project=unique_key) == 0.75
     assert value("pushcore_breaker_open", project=unique_key, trouble="project") == 1
     assert value("pushcore_breaker_open", project=unique_key, trouble="payload") == 0
 

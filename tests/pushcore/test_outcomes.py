@@ -203,7 +203,7 @@ TABLE: list[tuple[str, Answer, Outcome, str, bool, Trouble]] = [
     (
         "the device's quota",
         answer(429, "RESOURCE_EXHAUSTED", fcm("QUOTA_EXCEEDED")),
-        *(PENDING, "QUOTA_EXCEEDED", False, Trouble.NONE),
+        *(PENDING, "QUOTA_EXCEEDED", False, Trouble.DEVICE_QUOTA),
     ),
     (
         "internal",
@@ -300,6 +300,12 @@ class TestDetail:
 
     def test_an_unknown_answer_is_kept_raw_and_bounded(self) -> None:
         assert judged(Answer(400, b"<p>" + b"no " * 9_999)).detail == ("<p>" + "no " * 166)[:500]
+
+    def test_an_unknown_code_is_kept_with_the_whole_answer_and_not_its_message_alone(self) -> None:
+        what = answer(400, "INVALID_ARGUMENT", fcm("SOMETHING_NEW"), message="Words.")
+
+        assert judged(what)[:2] == (FAILED, "SOMETHING_NEW")
+        assert judged(what).detail == what.body.decode()[:500]
 
     @pytest.mark.parametrize("secret", [ADDRESS, ADDRESS[:22], "ya29.a0AfB_byC8" + "d1" * 40])
     def test_it_holds_no_whole_address_or_bearer_token(self, secret: str) -> None:

@@ -10,7 +10,7 @@ from pushcore.outcomes import Outcome, Trouble, Verdict
 from pushcore.retry import Final, Guarantee, RetryIn, RetryPolicy
 
 AMBIGUOUS = Verdict(Outcome.PENDING, "UNAVAILABLE", ambiguous=True)
-DEVICE_QUOTA = Verdict(Outcome.PENDING, "QUOTA_EXCEEDED")
+DEVICE_QUOTA = Verdict(Outcome.PENDING, "QUOTA_EXCEEDED", trouble=Trouble.DEVICE_QUOTA)
 PROJECT_QUOTA = Verdict(Outcome.PENDING, "RATE_LIMIT_EXCEEDED", trouble=Trouble.PROJECT_QUOTA)
 NEVER_SENT = Verdict(Outcome.PENDING, "NEVER_SENT", retry_now=True)
 
@@ -62,6 +62,10 @@ class TestDistance:
         assert decide(verdict._replace(retry_after_s=45.0)) == RetryIn(45.0)
         assert decide(verdict._replace(retry_after_s=45.0), random=lambda: 0.5) == RetryIn(50.0)
         assert decide(verdict._replace(retry_after_s=1.0)) == RetryIn(10.0)
+
+    def test_a_devices_own_quota_waits_a_minute_at_least_and_ever_longer(self) -> None:
+        assert decide(DEVICE_QUOTA) == RetryIn(60.0)
+        assert decide(DEVICE_QUOTA, attempt=2, random=lambda: 1.0) == RetryIn(90.0)
 
     def test_the_projects_quota_waits_for_retry_after_or_else_a_minute(self) -> None:
         assert decide(PROJECT_QUOTA) == RetryIn(60.0, counts=False)

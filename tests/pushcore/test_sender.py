@@ -157,7 +157,7 @@ class TestEachDevice:
 
         assert report.outcomes == [PENDING] * 3
         assert report.codes == ["UNAVAILABLE", "TIMEOUT", "QUOTA_EXCEEDED"]
-        assert report.retry_in_s == [15.0] * 3
+        assert report.retry_in_s == [15.0, 15.0, 65.0]
         assert report.attempts == [1, 1, 1]
         assert report.ambiguous == [True, True, False]
 

@@ -64,6 +64,18 @@ def send(transport: Http2Transport, *tokens: str) -> list[Answer]:
     return [answer for answer in answers if answer is not None]
 
 
+def test_one_answer_of_sixteen_is_timed_whatever_the_size_of_batches(
+    serve: Serve, connect: Connect
+) -> None:
+    transport = connect(serve())
+
+    batches = [send(transport, *(f"slow:20.{number}.{n}" for n in range(10))) for number in (1, 2)]
+
+    timed = [answer.seconds for batch in batches for answer in batch if answer.seconds]
+    assert len(timed) == 1
+    assert 0.02 <= timed[0] < 5
+
+
 def faults(answers: list[Answer]) -> list[Fault | None]:
     return [answer.fault for answer in answers]
 
