@@ -41,7 +41,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     add("--quota", type=int, default=600_000, help="messages per minute and project; 0: none")
     add("--outcomes", type=parse_outcomes, default={}, help="such as unregistered=0.02,hang=0.001")
     add("--seed", type=int, default=0, help="decides who meets which outcome")
-    add("--wire", choices=["granian", "h2"], default="granian", help="who speaks HTTP")
+    add("--wire", choices=["granian", "h2"], default="h2", help="who speaks HTTP")
     add("--max-concurrent-streams", type=int, default=100, help="per connection")
     add("--keep-tokens", action="store_true", help="keep accepted tokens whole, for receipts")
     add("--service-account-file", type=Path, action="append", default=[], metavar="FILE",
