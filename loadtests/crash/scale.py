@@ -1,0 +1,63 @@
+"""How large and how long a scenario is: the same steps for a short run and a long one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The measures of one run; times in seconds."""
+
+    devices: int
+    """In the audience of a campaign that is broken in the middle."""
+    rate: int
+    """Messages a second that such a campaign is held to, so that it lasts; 0 for the quota's."""
+    down_s: float
+    """How long a server stays away."""
+    faults: int
+    """How often something that is broken again and again is broken."""
+    every_s: float
+    """How far apart those are."""
+    troubled: int
+    """Devices of a campaign that the provider troubles: its retries wait for 10 s and more."""
+    end_within_s: float
+    """A campaign that has not ended by then is lost."""
+    workers: int = 2
+    """Celery workers."""
+    processes: int = 2
+    """Processes of each that send."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Settings that differ from production's."""
+
+
+SHORT = Scale(
+    devices=6_000,
+    rate=1_500,
+    down_s=4,
+    faults=3,
+    every_s=0.7,
+    troubled=1_500,
+    end_within_s=90,
+    environment={
+        "LEASE_S": "3",
+        "RESCUE_INTERVAL_S": "1",
+        "STANDSTILL_S": "2",
+        "FCM_TIMEOUT_S": "10",
+    },
+)
+"""A few seconds each. Leases and the rescue's patience are shortened, nothing else."""
+
+
+def long(devices: int) -> Scale:
+    """Return the long form: production's settings and pace."""
+    return Scale(
+        devices=devices,
+        rate=0,
+        down_s=20,
+        faults=8,
+        every_s=5,
+        troubled=max(devices // 10, 1_500),
+        end_within_s=600 + devices / 1_000,
+    )

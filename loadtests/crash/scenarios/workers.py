@@ -1,0 +1,114 @@
+"""Workers are killed, stopped and replaced while they send."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from loadtests.crash import processes
+from loadtests.crash.campaign import Campaign
+from loadtests.crash.result import BATCH, SENDING_AGAIN_S, Result, judged
+from loadtests.crash.system import System
+from loadtests.crash.waiting import wait_until
+
+
+def launch_both(system: System, *, share: float = 0.2) -> list[Campaign]:
+    """Start a campaign of each guarantee, and wait until both are well under way."""
+    devices = system.scale.devices
+    campaigns = [
+        system.launch(
+            system.audience(guarantee.replace("_", "-"), devices=devices), guarantee=guarantee
+        )
+        for guarantee in ("at_least_once", "at_most_once")
+    ]
+    for campaign in campaigns:
+        campaign.wait_for_share(share, within_s=system.scale.end_within_s)
+    return campaigns
+
+
+def kill_processes(system: System) -> Result:
+    """SIGKILL a random process that sends, again and again."""
+    chance = random.Random(4)
+    campaigns = launch_both(system)
+    for _ in range(system.scale.faults):
+        processes.kill_process(chance.choice(system.pids))
+        time.sleep(system.scale.every_s)
+    return judged(system, *campaigns, repeats=BATCH * system.scale.faults, pause_s=SENDING_AGAIN_S)
+
+
+def kill_worker(system: System) -> Result:
+    """SIGKILL a whole worker; what it held is taken over by the other."""
+    campaigns = launch_both(system)
+    system.workers[0].kill()
+    return judged(
+        system, *campaigns, repeats=BATCH * system.scale.processes, pause_s=SENDING_AGAIN_S
+    )
+
+
+def kill_all_workers(system: System) -> Result:
+    """SIGKILL all workers at once; new ones go on."""
+    campaigns = launch_both(system)
+    held = len(system.pids)
+    for worker in system.workers:
+        worker.kill()
+    system.mend_processes()
+    return judged(system, *campaigns, repeats=BATCH * held, pause_s=SENDING_AGAIN_S)
+
+
+def stop_past_the_lease(system: System) -> Result:
+    """SIGSTOP a process that sends until its batch is taken over and sent; then let it go on."""
+    campaigns = launch_both(system)
+    zombie = system.pids[0]
+    processes.freeze(zombie)
+    try:
+        wait_until(
+            lambda: sum(campaign.batches("crashes > 0") for campaign in campaigns),
+            within_s=system.scale.end_within_s,
+            what="the stopped process's batch is taken over",
+        )
+        for campaign in campaigns:
+            campaign.wait_for_end(within_s=system.scale.end_within_s)
+    finally:
+        processes.thaw(zombie)
+    wait_until(
+        lambda: any(
+            worker.said("was taken over: its result is dropped") for worker in system.workers
+        ),
+        within_s=30,
+        what="the zombie's result is dropped",
+    )
+    return judged(system, *campaigns, repeats=BATCH)
+
+
+def rolling_deploy(system: System) -> Result:
+    """SIGTERM one worker after the other while both send, each replaced beforehand.
+
+    What is in flight settles and the rest is given back, so each is gone within seconds.
+    """
+    campaigns = [
+        system.launch(
+            system.audience(f"deploy-{guarantee}", devices=system.scale.devices // 3),
+            guarantee=guarantee,
+            rate_limit_per_second=100,
+        )
+        for guarantee in ("at_least_once", "at_most_once")
+    ]
+    for campaign in campaigns:
+        wait_until(
+            lambda held=campaign: held.batches("state = 'sending'"),
+            within_s=30,
+            what="batches are being sent",
+        )
+    slowest = 0.0
+    for worker in list(system.workers):
+        processes.wait_until_ready(system.add_worker())
+        begin = time.monotonic()
+        worker.terminate()
+        wait_until(lambda gone=worker: not gone.is_alive, within_s=90, what="the worker is gone")
+        slowest = max(slowest, time.monotonic() - begin)
+    for campaign in campaigns:
+        system.unlimit(campaign)
+    result = judged(system, *campaigns, repeats=0)
+    result.notes.append(f"gone within {slowest:.1f} s")
+    result.demand(slowest <= 20, f"a worker took {slowest:.0f} s to leave")
+    return result
