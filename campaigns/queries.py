@@ -16,6 +16,16 @@ RATE_WINDOW_S = 10
 
 
 @dataclass(frozen=True)
+class ProjectStats:
+    """How a campaign stands with one of its FCM projects."""
+
+    project_id: str
+    """Google's id of the project."""
+    halt_reason: str
+    """Why the project refuses us, in its words; empty while it does not."""
+
+
+@dataclass(frozen=True)
 class Stats:
     """How far a campaign is. `total_recipients` = sent + skipped + remaining, always."""
 
@@ -37,6 +47,8 @@ class Stats:
     """None where it can't be told: not running, or standing still."""
     started_at: datetime | None
     completed_at: datetime | None
+    projects: list[ProjectStats]
+    """The FCM projects that the campaign goes through, in the order of their setting up."""
 
 
 def stats_of(campaign: PushCampaign, *, now: datetime) -> Stats:
@@ -48,19 +60,20 @@ def stats_of(campaign: PushCampaign, *, now: datetime) -> Stats:
 def stats_of_each(campaigns: Sequence[PushCampaign], *, now: datetime) -> list[Stats]:
     """Return the account of each, in their order, with two queries for all of them."""
     settled_lately = _settled_lately(campaigns, now=now)
-    unplanned = set(
-        Lane.objects.filter(campaign__in=campaigns, planned_at=None).values_list(
-            "campaign_id", flat=True
-        )
-    )
+    lanes: dict[int, list[Lane]] = {campaign.pk: [] for campaign in campaigns}
+    for lane in (
+        Lane.objects.filter(campaign__in=campaigns).select_related("project").order_by("pk")
+    ):
+        lanes[lane.campaign_id].append(lane)
     found = []
     for campaign in campaigns:
         rate = _rate(campaign, settled_lately.get(campaign.pk, 0), now=now)
-        found.append(_stats(campaign, rate=rate, is_planned=campaign.pk not in unplanned))
+        found.append(_stats(campaign, rate=rate, lanes=lanes[campaign.pk]))
     return found
 
 
-def _stats(campaign: PushCampaign, *, rate: float, is_planned: bool) -> Stats:
+def _stats(campaign: PushCampaign, *, rate: float, lanes: Sequence[Lane]) -> Stats:
+    is_planned = all(lane.planned_at for lane in lanes)
     standing = campaign.status != CampaignStatus.PROCESSING or rate <= 0
     return Stats(
         status=campaign.status,
@@ -80,6 +93,7 @@ def _stats(campaign: PushCampaign, *, rate: float, is_planned: bool) -> Stats:
         ),
         started_at=campaign.started_at,
         completed_at=campaign.completed_at,
+        projects=[ProjectStats(lane.project.project_id, lane.halt_reason) for lane in lanes],
     )
 
 

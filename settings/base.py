@@ -179,6 +179,11 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
+# --- Metrics: pushcore/metrics.py declares them --------------------------------------------------
+
+METRICS_OPEN = environment.integer("METRICS_OPEN", 0) == 1
+"""Whether `/metrics` answers anybody who can reach it, and not staff only."""
+
 # --- Logs: a sentence each, never an address or a bearer token ----------------------------------
 
 LOGGING = {

@@ -133,6 +133,13 @@ class SentSerializer(serializers.Serializer[Any]):
     queue = serializers.CharField()
 
 
+class ProjectStatsSerializer(serializers.Serializer[Any]):
+    """One FCM project of a campaign, and why it refuses us, if it does."""
+
+    project_id = serializers.CharField()
+    halt_reason = serializers.CharField()
+
+
 class StatsSerializer(serializers.Serializer[Any]):
     """How far a campaign is: total_recipients = sent + skipped + remaining, always."""
 
@@ -152,3 +159,4 @@ class StatsSerializer(serializers.Serializer[Any]):
     eta_seconds = serializers.FloatField(allow_null=True)
     started_at = serializers.DateTimeField(allow_null=True)
     completed_at = serializers.DateTimeField(allow_null=True)
+    projects = ProjectStatsSerializer(many=True)

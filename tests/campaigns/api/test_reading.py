@@ -5,6 +5,7 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from campaigns.models import PushCampaign
+from campaigns.transitions import halt_lane
 from pushcore.outcomes import Outcome
 from tests.cast import (
     make_campaign,
@@ -33,6 +34,7 @@ STATS = [
     "eta_seconds",
     "started_at",
     "completed_at",
+    "projects",
 ]
 
 
@@ -111,7 +113,22 @@ def test_stats_of_a_draft_are_zeroes(staff: APIClient) -> None:
         "eta_seconds": None,
         "started_at": None,
         "completed_at": None,
+        "projects": [],
     }
+
+
+def test_stats_name_the_projects_and_why_one_refuses_us(staff: APIClient) -> None:
+    good, refusing = make_project(), make_project()
+    for project in (good, refusing):
+        make_devices(project, 1)
+    campaign = make_campaign()
+    start_and_plan(campaign)
+    halt_lane(campaign_id=campaign.pk, project_id=refusing.pk, reason="PERMISSION_DENIED")
+    answer = staff.get(f"/api/campaigns/{campaign.pk}/stats/").json()
+    assert answer["projects"] == [
+        {"project_id": good.project_id, "halt_reason": ""},
+        {"project_id": refusing.project_id, "halt_reason": "PERMISSION_DENIED"},
+    ]
 
 
 def test_stats_add_up_while_the_campaign_runs(staff: APIClient) -> None:

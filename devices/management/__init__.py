@@ -1,0 +1,1 @@
+"""Devices and their projects on the command line."""

@@ -1,0 +1,1 @@
+"""Devices on the command line, one command per module."""
