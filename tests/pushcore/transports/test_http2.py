@@ -11,6 +11,7 @@ from pathlib import Path
 import certifi
 import pytest
 
+from loadtests.fcm_emulator.process import Emulator
 from loadtests.fcm_emulator.tls import TlsFiles
 from pushcore.transports.base import MAX_BODY_BYTES, Answer, Fault, OpenGate
 from pushcore.transports.http2 import ForkedTransportError, Http2Transport
@@ -167,6 +168,26 @@ def test_a_graceful_goaway_amid_a_batch_loses_and_repeats_nothing(
     assert server.connections > 1
 
 
+def test_no_fault_of_the_wire_makes_a_message_arrive_twice_or_be_misreported(
+    fcm_wire: Emulator, connect: Connect
+) -> None:
+    kinds = ["ok", "reset", "refused", "goaway", "drop", "accept_reset", "accept_drop", "slow.5"]
+    tokens = [f"e1.{kind}.{index}" for index in range(20) for kind in kinds]
+    access_token = fcm_wire.control.access_token()
+    transport = connect(
+        fcm_wire.url, ca_file=str(fcm_wire.ca_file), token=lambda: access_token, in_flight=40
+    )
+    answers = send(transport, *tokens)
+    counts = fcm_wire.control.counts(tokens, project="demo")
+    assert max(counts) == 1
+    for answer, count in zip(answers, counts, strict=True):
+        if answer.status == 200:
+            assert count == 1
+        if answer.fault is Fault.NEVER_SENT:
+            assert count == 0
+    assert {answer.fault for answer in answers} == {None, Fault.BROKEN, Fault.NEVER_SENT}
+
+
 def test_a_server_that_hangs_up_between_batches_costs_nothing(
     serve: Serve, connect: Connect
 ) -> None:
@@ -202,7 +223,7 @@ def test_a_lower_limit_of_the_servers_is_kept_and_stalls_nothing(
 
 def test_a_message_without_answer_times_out_alone(serve: Serve, connect: Connect) -> None:
     server = serve()
-    transport = warmed(connect(server, timeout_s=0.2))
+    transport = warmed(connect(server, timeout_s=1.0))
     answers = send(transport, "hang.1", "ok.1")
     assert (answers[0].fault, answers[1].status) == (Fault.TIMEOUT, 200)
     assert server.read["hang.1"] == 1
@@ -212,7 +233,7 @@ def test_what_waits_for_a_stream_until_its_timeout_was_never_sent(
     serve: Serve, connect: Connect
 ) -> None:
     server = serve(max_streams=1)
-    transport = warmed(connect(server, connections=1, timeout_s=0.2))
+    transport = warmed(connect(server, connections=1, timeout_s=1.0))
     answers = send(transport, "hang.1", "hang.2")
     assert set(faults(answers)) == {Fault.NEVER_SENT, Fault.TIMEOUT}
     assert server.read["hang.1"] + server.read["hang.2"] == 1
