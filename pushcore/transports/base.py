@@ -37,9 +37,9 @@ class Answer:
     status: int
     """The HTTP status; 0 where there is none, and then `fault` says why."""
     body: bytes = b""
-    """The answer's body, cut at `MAX_BODY_BYTES`."""
+    """The answer's body, cut at `MAX_BODY_BYTES`; empty where more than that was announced."""
     retry_after: str | None = None
-    """The Retry-After header as sent: seconds or an HTTP date (RFC 9110 §10.2.3)."""
+    """The Retry-After header: seconds or an HTTP date (RFC 9110 §10.2.3)."""
     fault: Fault | None = None
     seconds: float = 0.0
     """From the message's start to the end of its answer; 0 where it was not measured: a transport
