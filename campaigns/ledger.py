@@ -7,114 +7,17 @@ batch, devices, and last the campaign's row, which all workers share.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import repeat
-from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import F
 
+from campaigns.entry import Counts, Entry
 from campaigns.models import DeliveryBatch, PushCampaign
 from campaigns.states import STOPPED, BatchState
 from devices.services import deactivate_dead
 from pushcore.outcomes import Outcome
-
-
-class Counts(NamedTuple):
-    """How many devices of a batch have which final outcome."""
-
-    success: int
-    failure: int
-    invalid: int
-    unknown: int
-    skipped: int
-
-    @classmethod
-    def of(cls, outcomes: Sequence[int]) -> Counts:
-        """Count a batch's outcomes; pending ones count nowhere."""
-        invalid = outcomes.count(Outcome.INVALID_TOKEN)
-        return cls(
-            success=outcomes.count(Outcome.SUCCESS),
-            failure=outcomes.count(Outcome.FAILED) + invalid,
-            invalid=invalid,
-            unknown=outcomes.count(Outcome.UNKNOWN),
-            skipped=outcomes.count(Outcome.SKIPPED),
-        )
-
-    def minus(self, other: Counts) -> Counts:
-        """Return the difference, field by field."""
-        return Counts(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
-
-
-class Waiting(NamedTuple):
-    """What is remembered of a device that is to be sent again."""
-
-    attempts: int
-    ambiguous: bool
-    since: float
-    """When it was first tried (seconds since the epoch)."""
-    due: float
-    """Not to be tried again before (seconds since the epoch)."""
-    code: str
-    """Why the last attempt did not settle it."""
-
-
-@dataclass(slots=True)
-class Entry:
-    """The ledger's account of one batch while a worker holds it."""
-
-    batch_id: int
-    campaign_id: int
-    project_id: int
-    attempt: int
-    device_ids: list[int]
-    outcomes: list[int]
-    message_ids: list[str | None]
-    errors: dict[str, dict[str, str]]
-    retries: dict[int, Waiting]
-    maybe_sent: bool
-    lease_until: datetime
-    counted: Counts
-    crashes: int
-    dead: list[tuple[int, str]] = field(default_factory=list)
-    """Devices (id, address) that the provider called dead, to be deactivated on settling."""
-
-    def due(self, now: datetime) -> list[int]:
-        """Return the places of the devices that are to be sent now."""
-        stamp = now.timestamp()
-        return [
-            place
-            for place, outcome in enumerate(self.outcomes)
-            if outcome == Outcome.PENDING
-            and (place not in self.retries or self.retries[place].due <= stamp)
-        ]
-
-    def settle_device(
-        self, place: int, outcome: Outcome, *, code: str = "", detail: str = ""
-    ) -> None:
-        """Write one device's final outcome; its reason too where that is no success."""
-        self.outcomes[place] = int(outcome)
-        self.retries.pop(place, None)
-        if code:
-            self.errors[str(place)] = {"code": code} | ({"detail": detail} if detail else {})
-
-    def settle_pending(self, outcome: Outcome, *, code: str, detail: str = "") -> None:
-        """Give every device that is still pending the same final outcome."""
-        for place, current in enumerate(self.outcomes):
-            if current == Outcome.PENDING:
-                self.settle_device(place, outcome, code=code, detail=detail)
-
-    def close_pending(self) -> None:
-        """End what is pending without sending it: unknown where it may have been accepted."""
-        for place, current in enumerate(self.outcomes):
-            if current == Outcome.PENDING:
-                waiting = self.retries.get(place)
-                sent = self.maybe_sent or (waiting is not None and waiting.ambiguous)
-                self.settle_device(place, Outcome.UNKNOWN if sent else Outcome.SKIPPED)
-
 
 _CLAIM = """
 UPDATE campaigns_deliverybatch AS batch
@@ -127,9 +30,6 @@ UPDATE campaigns_deliverybatch AS batch
    AND (campaign.expires_at IS NULL OR campaign.expires_at > %(now)s)
    AND lane.campaign_id = batch.campaign_id AND lane.project_id = batch.project_id
    AND lane.halt_reason = ''
-RETURNING batch.id, batch.campaign_id, batch.project_id, batch.attempt, batch.device_ids,
-          batch.outcomes, batch.message_ids, batch.errors::text, batch.retries::text,
-          batch.maybe_sent, batch.crashes
 """
 
 
@@ -142,28 +42,9 @@ def claim_pending_batch(*, batch_id: int, now: datetime, lease_s: float) -> Entr
     lease_until = now + timedelta(seconds=lease_s)
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"batch_id": batch_id, "now": now, "lease_until": lease_until})
-        row = cursor.fetchone()
-    return None if row is None else _entry(row, lease_until=lease_until)
-
-
-def _entry(row: tuple[Any, ...], *, lease_until: datetime) -> Entry:
-    device_ids, outcomes, message_ids = row[4], row[5], row[6]
-    outcomes = outcomes or [int(Outcome.PENDING)] * len(device_ids)
-    return Entry(
-        batch_id=row[0],
-        campaign_id=row[1],
-        project_id=row[2],
-        attempt=row[3],
-        device_ids=device_ids,
-        outcomes=outcomes,
-        message_ids=message_ids or [None] * len(device_ids),
-        errors=json.loads(row[7]),
-        retries={int(place): Waiting(*kept) for place, kept in json.loads(row[8]).items()},
-        maybe_sent=row[9],
-        lease_until=lease_until,
-        counted=Counts.of(outcomes),
-        crashes=row[10],
-    )
+        if cursor.rowcount == 0:
+            return None
+    return Entry.of(DeliveryBatch.objects.select_related("campaign", "project").get(pk=batch_id))
 
 
 def extend_held_lease(*, batch_id: int, attempt: int, now: datetime, lease_s: float) -> bool:
@@ -185,7 +66,7 @@ def settle_held_batch(
 
     Returns False, having changed nothing, where the batch was taken over (fencing).
     """
-    if Outcome.PENDING in entry.outcomes and _is_stopped(entry.campaign_id):
+    if Outcome.PENDING in entry.outcomes and _is_stopped(entry.campaign.pk):
         entry.close_pending()
     with transaction.atomic():
         written = _write_if(
@@ -249,7 +130,7 @@ def _retry_at(
 def _count(entry: Entry) -> None:
     """Move the campaign's counters: last in its transaction, for the shortest lock."""
     delta = Counts.of(entry.outcomes).minus(entry.counted)
-    PushCampaign.objects.filter(pk=entry.campaign_id).update(
+    PushCampaign.objects.filter(pk=entry.campaign.pk).update(
         sent_count=F("sent_count") + delta.success + delta.failure + delta.unknown,
         **{f"{name}_count": F(f"{name}_count") + value for name, value in delta._asdict().items()},
     )
@@ -264,36 +145,19 @@ def rewrite_open_batch(
     """
     with transaction.atomic():
         row = (
-            DeliveryBatch.objects.select_for_update(skip_locked=True)
+            DeliveryBatch.objects.select_related("campaign", "project")
+            .select_for_update(skip_locked=True, of=("self",))
             .filter(pk=batch_id, state=state)
             .first()
         )
         if row is None or (row.lease_until is not None and row.lease_until > now):
             return False
-        entry = _entry_of(row, now=now)
+        entry = Entry.of(row)
         rewrite(entry)
         crashed = state == BatchState.SENDING
         written = _write_if(state, entry, now=now, crashed=crashed)
         _count(entry)
     return written
-
-
-def _entry_of(row: DeliveryBatch, *, now: datetime) -> Entry:
-    return Entry(
-        batch_id=row.pk,
-        campaign_id=row.campaign_id,
-        project_id=row.project_id,
-        attempt=row.attempt,
-        device_ids=row.device_ids,
-        outcomes=row.outcomes or [int(Outcome.PENDING)] * len(row.device_ids),
-        message_ids=[*(row.message_ids or repeat(None, len(row.device_ids)))],
-        errors=row.errors,
-        retries={int(place): Waiting(*kept) for place, kept in row.retries.items()},
-        maybe_sent=row.maybe_sent,
-        lease_until=row.lease_until or now,
-        counted=Counts.of(row.outcomes or []),
-        crashes=row.crashes,
-    )
 
 
 _SKIP_UNTRIED = """

@@ -263,6 +263,10 @@ class RescueRun(models.Model):
     """When the rescue last looked: one row, by which it notices that everything was away."""
 
     ran_at = models.DateTimeField()
+    gap_began_at = models.DateTimeField(
+        null=True, help_text="When it had last looked before the last time that it was late."
+    )
+    gap_ended_at = models.DateTimeField(null=True, help_text="When it looked again.")
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(pk=1), name="rescue_run_is_one_row")]

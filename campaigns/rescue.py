@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db import transaction
 
 from campaigns import dispatch, transitions
-from campaigns.ledger import Entry, rewrite_open_batch, skip_untried_batches
+from campaigns.entry import Entry
+from campaigns.ledger import rewrite_open_batch, skip_untried_batches
 from campaigns.models import DeliveryBatch, Lane, PushCampaign, RescueRun
 from campaigns.states import STOPPED, BatchState, CampaignStatus
 from pushcore.outcomes import Outcome
@@ -27,6 +28,8 @@ MAX_CRASHES = 5
 """A batch that failed in our own hands so often is set aside: it would do so for ever."""
 
 SWEEP_BATCHES = 500
+SETTLE_FIRST_S = 5
+"""After the database was away: holders ask every two seconds whether it is back (`sending`)."""
 
 
 def rescue_all(*, now: datetime) -> None:
@@ -77,12 +80,12 @@ def take_over_expired_batch(*, batch_id: int, now: datetime) -> bool:
     What was pending in it may have been accepted: under `at_most_once` it is unknown from now
     on, else it is sent again. A batch that keeps losing its holders is set aside.
     """
-    guarantee = PushCampaign.objects.values_list("guarantee", flat=True).get(batches=batch_id)
 
     def rewrite(entry: Entry) -> None:
         entry.maybe_sent = True
-        if guarantee == Guarantee.AT_MOST_ONCE:
-            entry.settle_pending(Outcome.UNKNOWN, code="WORKER_LOST")
+        if entry.campaign.guarantee == Guarantee.AT_MOST_ONCE:
+            entry.lose_in_flight(code="WORKER_LOST")
+            entry.maybe_sent = False
         elif entry.crashes + 1 >= MAX_CRASHES:
             entry.settle_pending(Outcome.UNKNOWN, code="GIVEN_UP")
 
@@ -109,14 +112,26 @@ def _trusted_until(now: datetime) -> datetime:
     """Note this run; return up to when a lease that has run out proves that its holder is gone.
 
     Leases that ran out while the database was away say nothing about their holders: these get
-    until the next run to settle what they have. So after a gap only what had run out before the
-    gap is taken over: a rescue that seldom gets its turn still takes over, one run later.
+    `SETTLE_FIRST_S` to settle what they have. So for so long after a gap only what had run out
+    before it is taken over: a rescue that seldom gets its turn still takes over, one run later.
     """
+    gap_s = 2 * settings.RESCUE_INTERVAL_S
     with transaction.atomic():
-        run = RescueRun.objects.select_for_update().filter(pk=1).first()
-        RescueRun.objects.update_or_create(pk=1, defaults={"ran_at": now})
-    gap = timedelta(seconds=2 * settings.RESCUE_INTERVAL_S)
-    return run.ran_at if run is not None and now - run.ran_at > gap else now
+        run = RescueRun.objects.select_for_update().filter(pk=1).first() or RescueRun(ran_at=now)
+        if now - run.ran_at > timedelta(seconds=gap_s):
+            run.gap_began_at, run.gap_ended_at = run.ran_at, now
+        RescueRun.objects.update_or_create(
+            pk=1,
+            defaults={
+                "ran_at": now,
+                "gap_began_at": run.gap_began_at,
+                "gap_ended_at": run.gap_ended_at,
+            },
+        )
+    if run.gap_began_at and run.gap_ended_at:
+        settle_until = run.gap_ended_at + timedelta(seconds=SETTLE_FIRST_S)
+        return run.gap_began_at if now < settle_until else now
+    return now
 
 
 def _expired_leases(until: datetime) -> list[int]:

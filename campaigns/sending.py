@@ -15,18 +15,13 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from campaigns import dispatch, engine, transitions
-from campaigns.ledger import (
-    Entry,
-    Waiting,
-    claim_pending_batch,
-    extend_held_lease,
-    settle_held_batch,
-)
+from campaigns import dispatch, engine, shutdown, transitions
+from campaigns.entry import Entry, Waiting
+from campaigns.ledger import claim_pending_batch, extend_held_lease, settle_held_batch
 from campaigns.models import PushCampaign
 from campaigns.rescue import MAX_CRASHES, close_stopped_campaign
 from campaigns.states import CampaignStatus
-from devices.models import DeviceToken, FcmProject
+from devices.models import DeviceToken
 from pushcore.credentials import CredentialsError
 from pushcore.gate import Live
 from pushcore.messages import AddressKind, Platform, Priority, Template
@@ -54,19 +49,24 @@ def send_batch(*, batch_id: int, clock: Callable[[], datetime]) -> None:
     try:
         close_old_connections()
         entry = claim_pending_batch(batch_id=batch_id, now=clock(), lease_s=settings.LEASE_S)
+        if entry is not None:
+            _send_and_settle(entry, clock=clock)
     except _AWAY:
-        logger.warning("The database is away: batch %s stays pending.", batch_id)
-        return
-    if entry is None:
-        return
-    report = None
+        # A claimed batch is taken over when its lease has run out, another stays pending.
+        connection.close()
+        logger.warning("The database is away: batch %s is left to the rescue.", batch_id)
+    except Exception:
+        logger.exception("Batch %s is left to the rescue.", batch_id)
+
+
+def _send_and_settle(entry: Entry, *, clock: Callable[[], datetime]) -> None:
     try:
         report = _send(entry, clock=clock)
     except CredentialsError as refusal:
         _settle_patiently(entry, clock=clock)
         _halt(entry, str(refusal))
     except Exception as failure:
-        logger.exception("Batch %s failed in our own code.", batch_id)
+        logger.exception("Batch %s failed in our own hands.", entry.batch_id)
         _give_back_after_failure(entry, failure, clock=clock)
     else:
         _settle_patiently(entry, clock=clock, blocked_s=report.blocked_s)
@@ -74,9 +74,8 @@ def send_batch(*, batch_id: int, clock: Callable[[], datetime]) -> None:
 
 
 def _send(entry: Entry, *, clock: Callable[[], datetime]) -> Report:
-    campaign = PushCampaign.objects.get(pk=entry.campaign_id)
-    project = FcmProject.objects.get(pk=entry.project_id)
-    line = engine.line_of(project)
+    campaign = entry.campaign
+    line = engine.line_of(entry.project)
     now = clock()
     places, devices = _addressed(entry, now=now)
     order = Order(
@@ -85,8 +84,9 @@ def _send(entry: Entry, *, clock: Callable[[], datetime]) -> Report:
         guarantee=Guarantee(campaign.guarantee),
         campaign_key=str(campaign.pk),
         deadline=time.monotonic() + settings.SEND_DEADLINE_S,
-        poll=_Watch(campaign, entry, clock=clock),
+        poll=_Watch(entry, clock=clock),
     )
+    entry.started = True
     report = line.sender.send(devices, order)
     _record(
         entry, places, devices, report, answered_at=clock().timestamp(), started_at=now.timestamp()
@@ -161,14 +161,13 @@ def _record(
 class _Watch:
     """Tells the sending loop, twice a second, whether to go on; keeps the batch's lease alive."""
 
-    def __init__(
-        self, campaign: PushCampaign, entry: Entry, *, clock: Callable[[], datetime]
-    ) -> None:
-        self._first: Live | None = Live(rate_limit_per_second=campaign.rate_limit_per_second)
+    def __init__(self, entry: Entry, *, clock: Callable[[], datetime]) -> None:
+        rate = entry.campaign.rate_limit_per_second
+        self._first: Live | None = Live(rate_limit_per_second=rate)
         self._query = PushCampaign.objects.filter(
-            pk=campaign.pk,
+            pk=entry.campaign.pk,
             status=CampaignStatus.PROCESSING,
-            lanes__project=entry.project_id,
+            lanes__project=entry.project,
             lanes__halt_reason="",
         ).values_list("rate_limit_per_second")
         self._entry = entry
@@ -176,6 +175,8 @@ class _Watch:
         self._extend_at = clock() + _EXTEND_EVERY
 
     def __call__(self) -> Live:
+        if shutdown.has_begun():
+            return Live(stop=True)
         if self._first is not None:  # read a moment ago, with the campaign
             live, self._first = self._first, None
             return live
@@ -230,32 +231,35 @@ def _settle_patiently(
 def _give_back_after_failure(
     entry: Entry, failure: Exception, *, clock: Callable[[], datetime]
 ) -> None:
-    """Give a batch back that failed in our own code, or set it aside if it keeps failing."""
-    entry.maybe_sent = True
-    guarantee = PushCampaign.objects.values_list("guarantee", flat=True).get(pk=entry.campaign_id)
-    if guarantee == Guarantee.AT_MOST_ONCE or entry.crashes + 1 >= MAX_CRASHES:
-        entry.settle_pending(Outcome.UNKNOWN, code="ENGINE_ERROR", detail=type(failure).__name__)
-    _settle_patiently(entry, clock=clock, blocked_s=2.0 ** (entry.crashes + 1), crashed=True)
+    """Give a batch back that failed in our own hands, or set it aside if it keeps failing."""
+    words = {"code": "ENGINE_ERROR", "detail": type(failure).__name__}
+    if entry.started and entry.campaign.guarantee == Guarantee.AT_MOST_ONCE:
+        entry.lose_in_flight(**words)
+    elif entry.started:
+        entry.maybe_sent = True
+    if entry.crashes + 1 >= MAX_CRASHES:
+        entry.settle_pending(Outcome.UNKNOWN if entry.maybe_sent else Outcome.FAILED, **words)
+    crashed = not isinstance(failure, _AWAY)
+    _settle_patiently(entry, clock=clock, blocked_s=2.0 ** (entry.crashes + 1), crashed=crashed)
 
 
 def _follow(entry: Entry, report: Report, *, clock: Callable[[], datetime]) -> None:
     """Draw the consequences beyond the batch: stop what others would run into too."""
     if (words := report.troubles.get(Trouble.PAYLOAD)) is not None:
         now = clock()
-        if transitions.fail_if_running(campaign_id=entry.campaign_id, reason=words, now=now):
-            close_stopped_campaign(campaign_id=entry.campaign_id, now=now)
+        if transitions.fail_if_running(campaign_id=entry.campaign.pk, reason=words, now=now):
+            close_stopped_campaign(campaign_id=entry.campaign.pk, now=now)
     for trouble in _HALTING:
         if (words := report.troubles.get(trouble)) is not None:
             _halt(entry, words)
     if entry.attempt > 1:
         # Sent outside of a wave, so no callback will look whether this was the last.
-        campaign = PushCampaign.objects.get(pk=entry.campaign_id)
-        dispatch.complete_and_tell(campaign=campaign, now=clock())
+        dispatch.complete_and_tell(campaign=entry.campaign, now=clock())
 
 
 def _halt(entry: Entry, words: str) -> None:
     """Halt every running campaign's lane over this project: all of them would be refused."""
-    name = FcmProject.objects.values_list("project_id", flat=True).get(pk=entry.project_id)
-    halted = transitions.halt_project(project_id=entry.project_id, reason=f"{name}: {words}")
+    name = entry.project.project_id
+    halted = transitions.halt_project(project_id=entry.project.pk, reason=f"{name}: {words}")
     if halted:
         logger.warning("Project %s refuses us: %s lanes are halted.", name, halted)

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from campaigns import planner, transitions
-from campaigns.ledger import Entry, claim_pending_batch, settle_held_batch
+from campaigns.entry import Entry
+from campaigns.ledger import claim_pending_batch, settle_held_batch
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from devices.models import DeviceToken, FcmProject
 from pushcore.outcomes import Outcome

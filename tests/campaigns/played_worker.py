@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from campaigns import launch
-from campaigns.ledger import Entry, Waiting, claim_pending_batch, settle_held_batch
+from campaigns.entry import Entry, Waiting
+from campaigns.ledger import claim_pending_batch, settle_held_batch
 from campaigns.models import DeliveryBatch, PushCampaign
 from campaigns.states import BatchState, CampaignStatus
 from pushcore.outcomes import Outcome

@@ -6,7 +6,8 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from campaigns import ledger, transitions
-from campaigns.ledger import Entry, Waiting, claim_pending_batch, settle_held_batch
+from campaigns.entry import Entry, Waiting
+from campaigns.ledger import claim_pending_batch, settle_held_batch
 from campaigns.models import DeliveryBatch, PushLog
 from campaigns.states import BatchState, Move
 from devices.models import DeviceToken

@@ -6,7 +6,8 @@ import pytest
 from pytest_django import Settings
 
 from campaigns import dispatch, rescue, transitions
-from campaigns.ledger import Waiting, claim_pending_batch, settle_held_batch
+from campaigns.entry import Waiting
+from campaigns.ledger import claim_pending_batch, settle_held_batch
 from campaigns.models import DeliveryBatch, Lane, PushCampaign, RescueRun
 from campaigns.planner import open_lanes, plan_next_slice
 from campaigns.states import BatchState, Move

@@ -8,8 +8,9 @@ from django.contrib.auth.models import AnonymousUser
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from campaigns import launch, rescue, services, transitions
+from campaigns.entry import Waiting
 from campaigns.errors import IllegalMove, PayloadRefused
-from campaigns.ledger import Waiting, claim_pending_batch, settle_held_batch
+from campaigns.ledger import claim_pending_batch, settle_held_batch
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.states import BatchState
 from pushcore.outcomes import Outcome

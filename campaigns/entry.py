@@ -1,0 +1,136 @@
+"""The account of one batch in memory, while it is being worked on; `campaigns.ledger` keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import repeat
+from typing import NamedTuple
+
+from campaigns.models import DeliveryBatch, PushCampaign
+from devices.models import FcmProject
+from pushcore.outcomes import Outcome
+
+
+class Counts(NamedTuple):
+    """How many devices of a batch have which final outcome."""
+
+    success: int
+    failure: int
+    invalid: int
+    unknown: int
+    skipped: int
+
+    @classmethod
+    def of(cls, outcomes: Sequence[int]) -> Counts:
+        """Count a batch's outcomes; pending ones count nowhere."""
+        invalid = outcomes.count(Outcome.INVALID_TOKEN)
+        return cls(
+            success=outcomes.count(Outcome.SUCCESS),
+            failure=outcomes.count(Outcome.FAILED) + invalid,
+            invalid=invalid,
+            unknown=outcomes.count(Outcome.UNKNOWN),
+            skipped=outcomes.count(Outcome.SKIPPED),
+        )
+
+    def minus(self, other: Counts) -> Counts:
+        """Return the difference, field by field."""
+        return Counts(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+class Waiting(NamedTuple):
+    """What is remembered of a device that is to be sent again."""
+
+    attempts: int
+    ambiguous: bool
+    since: float
+    """When it was first tried (seconds since the epoch)."""
+    due: float
+    """Not to be tried again before (seconds since the epoch)."""
+    code: str
+    """Why the last attempt did not settle it."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """The ledger's account of one batch while a worker holds it."""
+
+    batch_id: int
+    campaign: PushCampaign
+    project: FcmProject
+    attempt: int
+    """The holder's fencing number."""
+    device_ids: list[int]
+    outcomes: list[int]
+    message_ids: list[str | None]
+    errors: dict[str, dict[str, str]]
+    retries: dict[int, Waiting]
+    maybe_sent: bool
+    crashes: int
+    sent_at: datetime | None
+    """When it was last claimed: what was due then is what its holder sends."""
+    counted: Counts
+    """What the campaign's counters hold of it already."""
+    started: bool = False
+    """Whether a message of this claim may have left."""
+    dead: list[tuple[int, str]] = field(default_factory=list)
+    """Devices (id, address) that the provider called dead, to be deactivated on settling."""
+
+    @classmethod
+    def of(cls, batch: DeliveryBatch) -> Entry:
+        """Open a batch's account; `campaign` and `project` should have been read with it."""
+        size = len(batch.device_ids)
+        return cls(
+            batch_id=batch.pk,
+            campaign=batch.campaign,
+            project=batch.project,
+            attempt=batch.attempt,
+            device_ids=batch.device_ids,
+            outcomes=batch.outcomes or [int(Outcome.PENDING)] * size,
+            message_ids=[*(batch.message_ids or repeat(None, size))],
+            errors=batch.errors,
+            retries={int(place): Waiting(*kept) for place, kept in batch.retries.items()},
+            maybe_sent=batch.maybe_sent,
+            crashes=batch.crashes,
+            sent_at=batch.sent_at,
+            counted=Counts.of(batch.outcomes or []),
+        )
+
+    def due(self, now: datetime) -> list[int]:
+        """Return the places of the devices that are to be sent now."""
+        stamp = now.timestamp()
+        return [
+            place
+            for place, outcome in enumerate(self.outcomes)
+            if outcome == Outcome.PENDING
+            and (place not in self.retries or self.retries[place].due <= stamp)
+        ]
+
+    def settle_device(
+        self, place: int, outcome: Outcome, *, code: str = "", detail: str = ""
+    ) -> None:
+        """Write one device's final outcome; its reason too where that is no success."""
+        self.outcomes[place] = int(outcome)
+        self.retries.pop(place, None)
+        if code:
+            self.errors[str(place)] = {"code": code} | ({"detail": detail} if detail else {})
+
+    def settle_pending(self, outcome: Outcome, *, code: str, detail: str = "") -> None:
+        """Give every device that is still pending the same final outcome."""
+        for place, current in enumerate(self.outcomes):
+            if current == Outcome.PENDING:
+                self.settle_device(place, outcome, code=code, detail=detail)
+
+    def lose_in_flight(self, *, code: str, detail: str = "") -> None:
+        """Write what its holder may have sent without hearing of it, and won't send again."""
+        for place in self.due(self.sent_at) if self.sent_at else ():
+            self.settle_device(place, Outcome.UNKNOWN, code=code, detail=detail)
+
+    def close_pending(self) -> None:
+        """End what is pending without sending it: unknown where it may have been accepted."""
+        for place, current in enumerate(self.outcomes):
+            if current == Outcome.PENDING:
+                waiting = self.retries.get(place)
+                sent = self.maybe_sent or (waiting is not None and waiting.ambiguous)
+                self.settle_device(place, Outcome.UNKNOWN if sent else Outcome.SKIPPED)
