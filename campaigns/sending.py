@@ -177,9 +177,9 @@ class _Watch:
     def __call__(self) -> Live:
         if shutdown.has_begun():
             return Live(stop=True)
-        if self._first is not None:  # read a moment ago, with the campaign
-            live, self._first = self._first, None
-            return live
+        live, self._first = self._first, None
+        if live is not None and self._clock() < self._extend_at:
+            return live  # read a moment ago, with the campaign
         try:
             row = self._query.first() if self._still_held() else None
         except _AWAY:

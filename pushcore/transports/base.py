@@ -62,7 +62,11 @@ class Gate(Protocol):
         ...
 
     def is_closed(self) -> bool:
-        """Whether nothing more may start (pause, cancel, deadline, breaker); final once true."""
+        """Whether nothing more may start (pause, cancel, deadline, breaker); final once true.
+
+        To be asked all the time until `send` returns, twice a second at least, also when all has
+        started: the caller may keep a lease alive by it.
+        """
         ...
 
     def observe(self, answer: Answer) -> None:

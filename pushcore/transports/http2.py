@@ -157,7 +157,8 @@ class Http2Transport:
         while True:
             wait_s = MAX_WAIT_S
             wanted = min(len(bodies) - started, self._in_flight - (started - answered))
-            if wanted and not gate.is_closed():
+            # Asked while answers are awaited too: whoever keeps a lease keeps it in there.
+            if not gate.is_closed() and wanted:
                 admitted = gate.admit(wanted)
                 for index in range(started, started + admitted):
                     self._start(index, bodies[index])

@@ -64,6 +64,18 @@ class ShutGate(RecordingGate):
         return True
 
 
+class CountingGate(RecordingGate):
+    """Open, and counts how often it is asked whether it still is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def is_closed(self) -> bool:
+        self.asked += 1
+        return False
+
+
 class Interrupted(Exception):
     """What a soft time limit raises in the middle of a call."""
 

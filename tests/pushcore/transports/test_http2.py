@@ -17,6 +17,7 @@ from pushcore.transports.base import MAX_BODY_BYTES, Answer, Fault, OpenGate
 from pushcore.transports.http2 import ForkedTransportError, Http2Transport
 from tests.pushcore.transports.gates import (
     ClosingGate,
+    CountingGate,
     Interrupted,
     InterruptingGate,
     RecordingGate,
@@ -334,6 +335,12 @@ def test_a_gate_that_closes_while_an_answer_is_awaited_still_gets_it(
     bodies = [message("slow:30.1"), message("ok.1")]
     answers = connect(serve()).send(bodies, gate=gate)
     assert [answer and answer.status for answer in answers] == [200, None]
+
+
+def test_a_gate_is_asked_on_while_answers_are_awaited(serve: Serve, connect: Connect) -> None:
+    gate = CountingGate()
+    connect(serve()).send([message("slow:1000.1")], gate=gate)
+    assert gate.asked >= 5  # half a second apart would do: a lease is kept in there
 
 
 def test_nothing_of_an_interrupted_batch_goes_out_later(serve: Serve, connect: Connect) -> None:
