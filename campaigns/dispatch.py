@@ -7,13 +7,16 @@ that is pending, and the rescue publishes it again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from celery import chord
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from campaigns import transitions
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
@@ -124,8 +127,9 @@ def _publish_each(batch_ids: Sequence[int], *, campaign: PushCampaign) -> int:
     """Publish batches outside of any wave."""
     from campaigns.tasks import send_push_batch
 
-    for batch_id in batch_ids:
-        send_push_batch.si(batch_id).apply_async(queue=campaign.queue)
+    with _unmarked_if_refused(batch_ids):
+        for batch_id in batch_ids:
+            send_push_batch.si(batch_id).apply_async(queue=campaign.queue)
     return len(batch_ids)
 
 
@@ -142,4 +146,21 @@ def _publish_wave(batch_ids: Sequence[int], *, campaign: PushCampaign, project_i
 
     header = [send_push_batch.si(batch_id).set(queue=campaign.queue) for batch_id in batch_ids]
     callback = aggregate_campaign_results.si(campaign.pk, project_id).set(queue=campaign.queue)
-    chord(header)(callback)
+    with _unmarked_if_refused(batch_ids):
+        chord(header)(callback)
+
+
+@contextlib.contextmanager
+def _unmarked_if_refused(batch_ids: Sequence[int]) -> Iterator[None]:
+    """Take batches for unpublished again where the broker, or the chord's Redis, is away.
+
+    Else they would pass for lost messages, and wait for longer each time. Some of them may have
+    been published after all: a batch with two messages is sent once.
+    """
+    try:
+        yield
+    except (OperationalError, RedisError):
+        DeliveryBatch.objects.filter(pk__in=batch_ids, state=BatchState.PENDING).update(
+            dispatched_at=None, dispatches=0
+        )
+        raise
