@@ -93,6 +93,16 @@ class TestALeaseThatRanOut:
         rescue.rescue_all(now=seconds_later(LEASE_S + 5))
         assert reloaded(batch).state == BatchState.PENDING
 
+    def test_is_left_to_its_holder_by_many_rescues_at_once_when_all_is_back(
+        self, broker: Broker
+    ) -> None:
+        _, [batch] = planned(2)
+        claim(batch)
+        rescue.rescue_all(now=NOW)
+        for after in (LEASE_S, LEASE_S + 0.1, LEASE_S + rescue.SETTLE_FIRST_S - 0.1):
+            rescue.rescue_all(now=seconds_later(after))
+            assert reloaded(batch).state == BatchState.SENDING
+
     def test_is_taken_over_by_a_rescue_that_seldom_gets_its_turn(self, broker: Broker) -> None:
         _, [batch] = planned(2)
         claim(batch)
