@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
 from django.utils import timezone
 
-from campaigns import dispatch, launch, notifications, rescue, sending
+from campaigns import dispatch, launch, notifications, rescue, sending, shutdown
+
+
+@worker_shutting_down.connect
+def leave(**_: object) -> None:
+    """Give back what has not started, once the worker is told to leave."""
+    shutdown.begin()
 
 
 @shared_task(name="campaigns.execute_push_campaign")
