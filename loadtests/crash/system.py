@@ -19,6 +19,7 @@ from loadtests.crash.database import Database
 from loadtests.crash.judge import Account, account_of
 from loadtests.crash.processes import Worker
 from loadtests.crash.scale import Scale
+from loadtests.crash.waiting import wait_until
 from loadtests.fcm_emulator.process import Emulator, launch
 from scripts.demo_run.api import Api
 from scripts.demo_run.children import Child, Children
@@ -30,6 +31,8 @@ from scripts.embedded.valkey import ValkeyServer
 
 PROJECT, QUOTA_PROJECT, TOKEN_PROJECT = "crash-test", "crash-quota", "crash-token"
 """Three projects, as what the provider does to one must not touch the others."""
+_RUNNING = "SELECT id FROM campaigns_pushcampaign WHERE status IN ('processing', 'paused')"
+_HELD = "SELECT 1 FROM campaigns_deliverybatch WHERE state = 'sending' LIMIT 1"
 _numbers = itertools.count(1)
 
 
@@ -86,6 +89,11 @@ class System:
         campaign.launch()
         return campaign
 
+    @property
+    def accepted(self) -> int:
+        """How many messages the provider has accepted since its last reset."""
+        return int(self.emulator.control.stats()["accepted"])
+
     def account(self, campaign: Campaign) -> Account:
         """Return the campaign's account beside the provider's receipts."""
         return account_of(
@@ -122,8 +130,11 @@ class System:
         self.postgres.start()
         self.redis.start()
         self.emulator.control.configure(latency_ms=20.0, project_faults={})
-        self.emulator.control.reset()
         self.mend_processes()
+        for (campaign_id,) in self.database.rows(_RUNNING):
+            self.api.post(f"campaigns/{campaign_id}/cancel/", {})
+        wait_until(lambda: not self.database.rows(_HELD), within_s=60, what="nothing is being sent")
+        self.emulator.control.reset()
 
     def mend_processes(self) -> None:
         """Start what is missing of workers, beat and web server, and wait until it is ready."""
@@ -174,7 +185,7 @@ def running_system(
             beat=processes.start_beat(children, folder=folder),
         )
         stack.callback(system.database.close)
-        system.mend()
+        system.mend_processes()
         system.api.wait_until_up(lambda: None)
         yield system
 

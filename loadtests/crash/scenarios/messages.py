@@ -1,0 +1,105 @@
+"""Celery's messages come twice, or never, or ask for what cannot be done."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import redis
+
+from loadtests.crash import processes
+from loadtests.crash.broker import Copier, hint_rescue, lose_chords
+from loadtests.crash.campaign import Campaign
+from loadtests.crash.result import BATCH, SENDING_AGAIN_S, Result, judged
+from loadtests.crash.scenarios.workers import launch_both
+from loadtests.crash.system import System
+from loadtests.crash.waiting import wait_until
+
+POISON = "poison"
+
+
+def deliver_twice(system: System) -> Result:
+    """Every message is delivered twice; the ledger lets one of them win."""
+    with (
+        contextlib.closing(redis.Redis.from_url(system.redis.url)) as client,
+        Copier(client) as copier,
+    ):
+        campaigns = launch_both(system)
+        result = judged(system, *campaigns, repeats=0)
+    batches = sum(campaign.batches("true") for campaign in campaigns)
+    result.notes.append(f"{copier.copied} messages copied")
+    result.demand(copier.copied >= batches, f"only {copier.copied} messages copied of {batches}")
+    return result
+
+
+def lose_the_callback(system: System) -> Result:
+    """Throw chords away while their batches are sent, so that no callback ever runs.
+
+    The audience is large enough for two waves: the rescue starts the second, and completes.
+    """
+    audience = system.audience("two-waves", devices=max(system.scale.devices, 10_500))
+    campaign = system.launch(audience, rate_limit_per_second=None)
+    thrown = 0
+    with contextlib.closing(redis.Redis.from_url(system.redis.url)) as client:
+
+        def has_ended() -> bool:
+            nonlocal thrown
+            thrown += lose_chords(client)
+            return campaign.status == "completed"
+
+        wait_until(has_ended, within_s=system.scale.end_within_s, what="the campaign completes")
+    result = judged(system, campaign, repeats=0, pause_s=SENDING_AGAIN_S)
+    result.notes.append(f"{thrown} keys of chords thrown away")
+    result.demand(thrown > 0, "no chord was there to be thrown away")
+    return result
+
+
+def rescue_at_once(system: System) -> Result:
+    """Many rescues run at once, while processes are killed that give them something to do."""
+    campaigns = launch_both(system)
+    for _ in range(system.scale.faults):
+        processes.kill_process(system.pids[0])
+        hint_rescue(system.broker_url, times=10)
+        time.sleep(system.scale.every_s)
+        hint_rescue(system.broker_url, times=10)
+    return judged(system, *campaigns, repeats=BATCH * system.scale.faults, pause_s=SENDING_AGAIN_S)
+
+
+def launch_poison(system: System) -> Campaign:
+    """Start a campaign with one batch that makes our own code raise whenever it is sent.
+
+    Its last device has a platform that the code does not know; the database's rule against that
+    is taken away, as a migration gone wrong would.
+    """
+    audience = system.audience(POISON, devices=system.scale.troubled)
+    system.database.rows(
+        "ALTER TABLE devices_devicetoken DROP CONSTRAINT IF EXISTS device_platform_known"
+    )
+    system.database.rows(
+        "UPDATE devices_devicetoken SET platform = 'toaster' WHERE id = "
+        "(SELECT max(id) FROM devices_devicetoken WHERE user_id = %s)",
+        audience.user_id,
+    )
+    return system.launch(audience)
+
+
+def judge_poison(system: System, campaign: Campaign) -> Result:
+    """Expect the poisoned batch to be set aside with its error, and all others to be sent."""
+    result = judged(system, campaign, repeats=0)
+    poisoned = campaign.audience.devices % BATCH or BATCH
+    [account] = result.accounts
+    result.demand(
+        account.log["failed"] == poisoned,
+        f"{account.log['failed']} set aside, not the batch of {poisoned}",
+    )
+    errors = campaign.database.rows(
+        "SELECT DISTINCT error FROM campaigns_pushlog WHERE campaign_id = %s AND error <> ''",
+        campaign.id,
+    )
+    result.demand(errors == [("ENGINE_ERROR",)], f"errors {errors}")
+    return result
+
+
+def poison(system: System) -> Result:
+    """Send a batch that raises in our own code every time; its campaign ends all the same."""
+    return judge_poison(system, launch_poison(system))

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+
+from loadtests.crash.scenarios import control
+from loadtests.crash.system import System
+
+pytestmark = pytest.mark.scenario
+
+
+def test_pause_and_cancel_hold_within_two_seconds(system: System) -> None:
+    assert control.pause_resume_cancel(system).violations == []
+
+
+def test_pause_and_cancel_hold_while_waiting_for_quota(system: System) -> None:
+    assert control.pause_while_waiting(system).violations == []
+
+
+def test_fifty_simultaneous_sends_start_one_campaign(system: System) -> None:
+    assert control.send_fifty_times(system).violations == []

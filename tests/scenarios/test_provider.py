@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from loadtests.crash.campaign import Campaign
+from loadtests.crash.scenarios import messages, provider
+from loadtests.crash.system import System
+
+pytestmark = pytest.mark.scenario
+
+
+def test_slow_answers_repeat_nothing(system: System) -> None:
+    assert provider.slow(system).violations == []
+
+
+def test_revoked_access_tokens_are_replaced_without_loss(system: System) -> None:
+    assert provider.revoked_token(system).violations == []
+
+
+def test_what_waits_for_retries_reaches_everybody_and_poison_is_set_aside(system: System) -> None:
+    """All at once, as each waits for half a minute: retries come after 10 s at the soonest."""
+    troubled = {name: provider.launch_troubled(system, name) for name in provider.TROUBLES}
+    poisoned = messages.launch_poison(system)
+    refused = provider.refuse_project(system)
+
+    def violations(name: str, campaign: Campaign) -> list[str]:
+        unheard = 0.05 if name == "accept-then-drop" else 0.0
+        return provider.judge_troubled(system, campaign, accepted_unheard=unheard).violations
+
+    found = {name: violations(name, campaign) for name, campaign in troubled.items()}
+    found["refused"] = provider.judge_refused(system, *refused).violations
+    found["poison"] = messages.judge_poison(system, poisoned).violations
+    assert found == {name: [] for name in found}
