@@ -18,8 +18,8 @@ __all__ = ["own_redis"]
 def _staged(emulator: Emulator, settings: Settings, folder: Path) -> Iterator[Stage]:
     use_provider(emulator, settings)
     stage = Stage(emulator, folder)
-    stage.new_process()
     stage.forget_pace()
+    stage.new_process()
     yield stage
     stage.new_process()
 

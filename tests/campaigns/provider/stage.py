@@ -164,6 +164,6 @@ def use_provider(emulator: Emulator, chosen: Any) -> None:
     """Point the settings to an emulator; short of patience."""
     chosen.FCM_ENDPOINT = emulator.url
     chosen.FCM_CA_FILE = str(emulator.ca_file)
-    chosen.FCM_TIMEOUT_S = 1.0
+    chosen.FCM_TIMEOUT_S = 1
     chosen.SEND_DEADLINE_S = 20
     assert emulator.url == settings.FCM_ENDPOINT

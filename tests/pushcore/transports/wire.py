@@ -26,6 +26,25 @@ from hyperframe.frame import GoAwayFrame
 PATH = "/v1/projects/demo/messages:send"
 
 
+ODD = {
+    "code": (
+        b'{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Words.", "details": ['
+        b'{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",'
+        b' "errorCode": "SOMETHING_NEW"}]}}'
+    ),
+    "unexplained": (
+        b'{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Words.", "details": ['
+        b'{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",'
+        b' "errorCode": "INVALID_ARGUMENT"}]}}'
+    ),
+    "text": b'{"error": "out of order"}',
+    "html": b"<html>Bad Request</html>",
+    "nothing": b"",
+    "huge": b'{"error": {"code": 400, "message": "' + b"so it goes " * 5_000 + b'"}}',
+}
+"""Answers that nobody has announced, by the argument of `odd`."""
+
+
 def message(token: str) -> bytes:
     """The body of one `messages:send` request."""
     return json.dumps({"message": {"token": token}}).encode()
@@ -211,6 +230,27 @@ class _Wire(asyncio.Protocol):
             self.h2.send_data(stream, b"x" * 15_000)
         self.h2.end_stream(stream)
         self.bodies.pop(stream)
+
+    def do_odd(self, stream: int, answer: str) -> None:
+        """Refuse with what no documentation tells of."""
+        self.h2.send_headers(stream, [(":status", "400")])
+        for start in range(0, len(ODD[answer]), 15_000):
+            self.h2.send_data(stream, ODD[answer][start : start + 15_000])
+        self.h2.end_stream(stream)
+        self.bodies.pop(stream)
+
+    def do_picky(self, stream: int, _: str) -> None:
+        """Refuse a message that shows something, without a word of why; accept a bare one."""
+        if "notification" in json.loads(self.bodies[stream])["message"]:
+            self.do_odd(stream, "unexplained")
+        else:
+            self.do_ok(stream, "")
+
+    def do_echo(self, stream: int, _: str) -> None:
+        """Refuse with words that repeat the message and our access token."""
+        said = self.bodies[stream].decode() + " ".join(self.server.authorizations)
+        error = {"code": 400, "status": "INVALID_ARGUMENT", "message": said}
+        self.answer(stream, 400, json.dumps({"error": error}).encode())
 
     def do_torn(self, stream: int, status: str) -> None:
         """Say a status, then half a body, then reset the stream."""

@@ -1,0 +1,194 @@
+"""The shared quota, a campaign's own pace, and Redis that knows both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Timer
+
+import pytest
+from pytest_django import Settings
+
+from campaigns import engine
+from campaigns.models import PushCampaign
+from campaigns.states import CampaignStatus
+from tests.campaigns.provider.stage import Stage, only_batch
+from tests.cast import account
+from tests.concurrency import in_own_connection
+from tests.fixtures.redis import ValkeyServer
+
+pytestmark = pytest.mark.django_db
+
+
+def oks(count: int) -> list[str]:
+    return [f"e1.ok.{number}" for number in range(count)]
+
+
+@contextmanager
+def being_sent(stage: Stage, campaign: PushCampaign) -> Iterator[None]:
+    """Have a worker send the campaign's batch beside the test; wait for it in the end."""
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(in_own_connection, lambda: stage.send(campaign))
+        try:
+            yield
+        finally:
+            PushCampaign.objects.filter(pk=campaign.pk, status="processing").update(
+                status=CampaignStatus.PAUSED
+            )
+            sending.result(timeout=30)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_campaigns_own_pace_changes_while_it_runs_within_two_seconds(stage: Stage) -> None:
+    stage.devices(stage.project(), oks(400))
+    campaign = stage.started(rate_limit_per_second=50)
+    mine = PushCampaign.objects.filter(pk=campaign.pk)
+
+    with being_sent(stage, campaign):
+        time.sleep(1.5)
+        assert 20 <= stage.received() <= 150
+
+        mine.update(rate_limit_per_second=2)
+        time.sleep(2)
+        slowed = stage.received()
+        time.sleep(1)
+        assert stage.received() - slowed <= 3
+
+        mine.update(rate_limit_per_second=None)
+        time.sleep(2)
+        assert stage.received() == 400
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pause_is_in_force_within_two_seconds_and_what_was_in_flight_settles(
+    stage: Stage,
+) -> None:
+    stage.devices(stage.project(), oks(200))
+    campaign = stage.started(rate_limit_per_second=50)
+
+    with being_sent(stage, campaign):
+        time.sleep(1)
+        PushCampaign.objects.filter(pk=campaign.pk).update(status=CampaignStatus.PAUSED)
+        time.sleep(2)
+        paused = stage.received()
+        time.sleep(0.5)
+        assert stage.received() == paused
+    campaign.refresh_from_db()
+
+    accepted = sum(stage.control.counts(oks(200)))
+    assert 0 < accepted < 200
+    assert account(campaign)["success_count"] == accepted
+    assert stage.waiting(campaign) == {}
+
+
+@pytest.mark.parametrize("form", ["seconds", "date", "absent"])
+def test_a_used_up_quota_blocks_every_worker_and_slows_the_project_down(
+    stage: Stage, form: str
+) -> None:
+    stage.control.configure(retry_after=form)
+    project = stage.project()
+    stage.devices(project, ["e1.quota_project.1.90.x"])
+    stage.send(stage.started())
+
+    stage.new_process()
+    urgent = stage.started(priority="high")
+    stage.send(urgent)
+
+    assert stage.received() == 1
+    pace = engine.line_of(project).pacer.state()
+    assert pace.blocked_for_s == pytest.approx(60 if form == "absent" else 90, abs=15)
+    assert pace.factor == pytest.approx(0.7, abs=0.02)
+    batch = only_batch(urgent)
+    assert (batch.state, batch.retries, batch.crashes) == ("pending", {}, 0)
+    assert batch.retry_at is not None
+    assert (batch.retry_at - stage.clock()).total_seconds() == pytest.approx(
+        pace.blocked_for_s, abs=15
+    )
+
+
+def test_after_a_short_block_the_same_batch_goes_on(stage: Stage, settings: Settings) -> None:
+    settings.FCM_IN_FLIGHT = 5
+    stage.devices(stage.project(), ["e1.quota_project.1.1.x", *oks(50)])
+    campaign = stage.started()
+
+    stage.send(campaign)
+
+    assert account(campaign)["success_count"] == 50
+    assert stage.control.counts(oks(50)) == [1] * 50
+
+
+def test_low_priority_has_a_share_and_high_priority_has_room(
+    stage: Stage, settings: Settings
+) -> None:
+    settings.QUOTA_SHARE_LOW = 0.01
+    settings.SEND_DEADLINE_S = 1
+    stage.devices(stage.project(quota_per_minute=12_000), oks(40))
+    low, high = stage.started(priority="low"), stage.started(priority="high")
+
+    stage.send(low)
+    stage.send(high)
+
+    assert account(low).get("success_count", 0) <= 6
+    assert account(high)["success_count"] == 40
+
+
+def test_an_idle_project_can_be_ramped_up(stage: Stage, settings: Settings) -> None:
+    settings.QUOTA_RAMP_S = 60
+    settings.SEND_DEADLINE_S = 1
+    stage.devices(stage.project(quota_per_minute=12_000), oks(100))
+    campaign = stage.started(priority="high")
+
+    stage.send(campaign)
+
+    assert account(campaign).get("success_count", 0) <= 20
+
+
+def test_without_redis_nothing_is_sent_and_no_attempt_is_used(
+    stage: Stage, settings: Settings, own_redis: ValkeyServer
+) -> None:
+    settings.REDIS_URL = own_redis.url
+    settings.SEND_DEADLINE_S = 2
+    stage.devices(stage.project(quota_per_minute=600_000), oks(20))
+    campaign = stage.started(guarantee="at_most_once")
+    own_redis.kill()
+    began = time.monotonic()
+
+    stage.send(campaign)
+
+    assert stage.received() == 0
+    assert 2 <= time.monotonic() - began < 5
+    batch = only_batch(campaign)
+    assert (batch.state, batch.retries, batch.crashes) == ("pending", {}, 0)
+
+    own_redis.start()
+    stage.send(campaign)
+
+    assert account(campaign) == {"total_recipients": 20, "sent_count": 20, "success_count": 20}
+
+
+def test_redis_gone_in_the_middle_pauses_the_batch_and_coming_back_ends_it(
+    stage: Stage, settings: Settings, own_redis: ValkeyServer
+) -> None:
+    settings.REDIS_URL = own_redis.url
+    stage.devices(stage.project(quota_per_minute=6_000), oks(150))
+    campaign = stage.started(priority="high")
+    seen: list[int] = []
+    steps = [
+        Timer(0.6, own_redis.kill),
+        Timer(1.4, lambda: seen.append(stage.received())),
+        Timer(2.2, lambda: seen.append(stage.received())),
+        Timer(2.3, own_redis.start),
+    ]
+    for step in steps:
+        step.start()
+
+    stage.send(campaign)
+
+    for step in steps:
+        step.join()
+    assert 0 < seen[0] < 150
+    assert seen[0] == seen[1]
+    assert account(campaign) == {"total_recipients": 150, "sent_count": 150, "success_count": 150}
+    assert stage.control.counts(oks(150)) == [1] * 150
