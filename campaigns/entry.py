@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,13 +26,14 @@ class Counts(NamedTuple):
     @classmethod
     def of(cls, outcomes: Sequence[int]) -> Counts:
         """Count a batch's outcomes; pending ones count nowhere."""
-        invalid = outcomes.count(Outcome.INVALID_TOKEN)
+        found = Counter(outcomes)
+        invalid = found[Outcome.INVALID_TOKEN]
         return cls(
-            success=outcomes.count(Outcome.SUCCESS),
-            failure=outcomes.count(Outcome.FAILED) + invalid,
+            success=found[Outcome.SUCCESS],
+            failure=found[Outcome.FAILED] + invalid,
             invalid=invalid,
-            unknown=outcomes.count(Outcome.UNKNOWN),
-            skipped=outcomes.count(Outcome.SKIPPED),
+            unknown=found[Outcome.UNKNOWN],
+            skipped=found[Outcome.SKIPPED],
         )
 
     def minus(self, other: Counts) -> Counts:
@@ -56,9 +58,7 @@ class Waiting(NamedTuple):
 class Entry:
     """The ledger's account of one batch while a worker holds it."""
 
-    batch_id: int
-    campaign: PushCampaign
-    project: FcmProject
+    batch: DeliveryBatch
     attempt: int
     """The holder's fencing number."""
     device_ids: list[int]
@@ -79,12 +79,10 @@ class Entry:
 
     @classmethod
     def of(cls, batch: DeliveryBatch) -> Entry:
-        """Open a batch's account; `campaign` and `project` should have been read with it."""
+        """Open a batch's account."""
         size = len(batch.device_ids)
         return cls(
-            batch_id=batch.pk,
-            campaign=batch.campaign,
-            project=batch.project,
+            batch=batch,
             attempt=batch.attempt,
             device_ids=batch.device_ids,
             outcomes=batch.outcomes or [int(Outcome.PENDING)] * size,
@@ -96,6 +94,16 @@ class Entry:
             sent_at=batch.sent_at,
             counted=Counts.of(batch.outcomes or []),
         )
+
+    @property
+    def campaign(self) -> PushCampaign:
+        """Whose batch it is; read when first asked for."""
+        return self.batch.campaign
+
+    @property
+    def project(self) -> FcmProject:
+        """Over which FCM project it goes; read when first asked for."""
+        return self.batch.project
 
     def due(self, now: datetime) -> list[int]:
         """Return the places of the devices that are to be sent now."""

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
@@ -18,10 +19,10 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from campaigns import dispatch, engine, shutdown, transitions
 from campaigns.entry import Entry, Waiting
 from campaigns.ledger import claim_pending_batch, extend_held_lease, settle_held_batch
-from campaigns.models import PushCampaign
+from campaigns.models import DeliveryBatch, PushCampaign
 from campaigns.rescue import MAX_CRASHES, close_stopped_campaign
 from campaigns.states import CampaignStatus
-from devices.models import DeviceToken
+from devices.models import FcmProject
 from pushcore.credentials import CredentialsError
 from pushcore.gate import Live
 from pushcore.messages import AddressKind, Platform, Priority, Template
@@ -66,7 +67,7 @@ def _send_and_settle(entry: Entry, *, clock: Callable[[], datetime]) -> None:
         _settle_patiently(entry, clock=clock)
         _halt(entry, str(refusal))
     except Exception as failure:
-        logger.exception("Batch %s failed in our own hands.", entry.batch_id)
+        logger.exception("Batch %s failed in our own hands.", entry.batch.pk)
         _give_back_after_failure(entry, failure, clock=clock)
     else:
         _settle_patiently(entry, clock=clock, blocked_s=report.blocked_s)
@@ -74,6 +75,7 @@ def _send_and_settle(entry: Entry, *, clock: Callable[[], datetime]) -> None:
 
 
 def _send(entry: Entry, *, clock: Callable[[], datetime]) -> Report:
+    _remember(entry.batch)
     campaign = entry.campaign
     line = engine.line_of(entry.project)
     now = clock()
@@ -94,15 +96,36 @@ def _send(entry: Entry, *, clock: Callable[[], datetime]) -> Report:
     return report
 
 
+@lru_cache(maxsize=64)
+def _campaign_and_project(
+    campaign_id: int, project_id: int, _second: int
+) -> tuple[PushCampaign, FcmProject]:
+    """Read both, once in each second of the monotonic clock: they serve many batches."""
+    # Whom it is for may be a list of any length; the plan has read it.
+    campaign = PushCampaign.objects.defer("target_user_ids").get(pk=campaign_id)
+    return campaign, FcmProject.objects.get(pk=project_id)
+
+
+def _remember(batch: DeliveryBatch) -> None:
+    second = int(time.monotonic())
+    batch.campaign, batch.project = _campaign_and_project(
+        batch.campaign_id, batch.project_id, second
+    )
+
+
+# By hand, as the ORM would spell out five hundred ids one by one.
+_ADDRESSES = """
+SELECT id, address, address_kind, platform FROM devices_devicetoken
+ WHERE id = ANY(%s) AND is_active
+"""
+
+
 def _addressed(entry: Entry, *, now: datetime) -> tuple[list[int], list[Addressed]]:
     """Return the places and addresses of what is due; skip who is inactive or gone by now."""
     due = entry.due(now)
-    rows = {
-        row[0]: row
-        for row in DeviceToken.objects.filter(
-            pk__in=[entry.device_ids[place] for place in due], is_active=True
-        ).values_list("pk", "address", "address_kind", "platform")
-    }
+    with connection.cursor() as cursor:
+        cursor.execute(_ADDRESSES, [[entry.device_ids[place] for place in due]])
+        rows = {row[0]: row for row in cursor}
     places, devices = [], []
     for place in due:
         row = rows.get(entry.device_ids[place])
@@ -165,9 +188,9 @@ class _Watch:
         rate = entry.campaign.rate_limit_per_second
         self._first: Live | None = Live(rate_limit_per_second=rate)
         self._query = PushCampaign.objects.filter(
-            pk=entry.campaign.pk,
+            pk=entry.batch.campaign_id,
             status=CampaignStatus.PROCESSING,
-            lanes__project=entry.project,
+            lanes__project=entry.batch.project_id,
             lanes__halt_reason="",
         ).values_list("rate_limit_per_second")
         self._entry = entry
@@ -194,7 +217,7 @@ class _Watch:
             return True
         self._extend_at = now + _EXTEND_EVERY
         return extend_held_lease(
-            batch_id=self._entry.batch_id,
+            batch_id=self._entry.batch.pk,
             attempt=self._entry.attempt,
             now=now,
             lease_s=settings.LEASE_S,
@@ -217,12 +240,12 @@ def _settle_patiently(
         not_before = now + timedelta(seconds=blocked_s) if blocked_s else None
         try:
             if not settle_held_batch(entry, now=now, crashed=crashed, not_before=not_before):
-                logger.warning("Batch %s was taken over: its result is dropped.", entry.batch_id)
+                logger.warning("Batch %s was taken over: its result is dropped.", entry.batch.pk)
             return
         except _AWAY:
             connection.close()
             if now >= give_up_at:
-                logger.exception("Batch %s: the database stayed away.", entry.batch_id)
+                logger.exception("Batch %s: the database stayed away.", entry.batch.pk)
                 return
             time.sleep(delay_s)
             delay_s = min(delay_s * 2, 2.0)
@@ -247,8 +270,8 @@ def _follow(entry: Entry, report: Report, *, clock: Callable[[], datetime]) -> N
     """Draw the consequences beyond the batch: stop what others would run into too."""
     if (words := report.troubles.get(Trouble.PAYLOAD)) is not None:
         now = clock()
-        if transitions.fail_if_running(campaign_id=entry.campaign.pk, reason=words, now=now):
-            close_stopped_campaign(campaign_id=entry.campaign.pk, now=now)
+        if transitions.fail_if_running(campaign_id=entry.batch.campaign_id, reason=words, now=now):
+            close_stopped_campaign(campaign_id=entry.batch.campaign_id, now=now)
     for trouble in _HALTING:
         if (words := report.troubles.get(trouble)) is not None:
             _halt(entry, words)
@@ -260,6 +283,6 @@ def _follow(entry: Entry, report: Report, *, clock: Callable[[], datetime]) -> N
 def _halt(entry: Entry, words: str) -> None:
     """Halt every running campaign's lane over this project: all of them would be refused."""
     name = entry.project.project_id
-    halted = transitions.halt_project(project_id=entry.project.pk, reason=f"{name}: {words}")
+    halted = transitions.halt_project(project_id=entry.batch.project_id, reason=f"{name}: {words}")
     if halted:
         logger.warning("Project %s refuses us: %s lanes are halted.", name, halted)

@@ -74,7 +74,7 @@ class PlayedWorker:
         before = self._all_rows()
         entry = held.entry
         holds = DeliveryBatch.objects.filter(
-            pk=entry.batch_id, state=BatchState.SENDING, attempt=entry.attempt
+            pk=entry.batch.pk, state=BatchState.SENDING, attempt=entry.attempt
         ).exists()
         unsent = _fill_in(held, outcomes, now=now)
         assert settle_held_batch(entry, now=now) is holds
