@@ -33,9 +33,9 @@ class Scale:
 
 
 SHORT = Scale(
-    devices=6_000,
+    devices=4_000,
     rate=1_500,
-    down_s=4,
+    down_s=3,
     faults=3,
     every_s=0.7,
     troubled=1_500,

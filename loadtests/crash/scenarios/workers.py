@@ -13,8 +13,6 @@ from loadtests.crash.result import BATCH, SENDING_AGAIN_S, Result, judged
 from loadtests.crash.system import System
 from loadtests.crash.waiting import wait_until
 
-DEPLOYED = 6_000
-"""Devices of the campaigns that are sent, slowly, during a deploy."""
 GONE_WITHIN_S = 10.0
 
 
@@ -29,6 +27,24 @@ def launch_both(system: System, *, share: float = 0.2) -> list[Campaign]:
     ]
     for campaign in campaigns:
         campaign.wait_for_share(share, within_s=system.scale.end_within_s)
+    return campaigns
+
+
+def launch_slowly(system: System) -> list[Campaign]:
+    """Start a campaign of each guarantee, so slow that every process holds a batch of them."""
+    campaigns = [
+        system.launch(
+            system.audience(f"slowly-{guarantee}", devices=2 * BATCH * len(system.pids)),
+            guarantee=guarantee,
+            rate_limit_per_second=100,
+        )
+        for guarantee in ("at_least_once", "at_most_once")
+    ]
+    wait_until(
+        lambda: sum(one.batches("state = 'sending'") for one in campaigns) == len(system.pids),
+        within_s=60,
+        what="every process holds a batch",
+    )
     return campaigns
 
 
@@ -63,9 +79,11 @@ def kill_all_workers(system: System) -> Result:
 
 def stop_past_the_lease(system: System) -> Result:
     """SIGSTOP a process that sends until its batch is taken over and sent; then let it go on."""
-    campaigns = launch_both(system)
+    campaigns = launch_slowly(system)
     zombie = system.pids[0]
     processes.freeze(zombie)
+    for campaign in campaigns:
+        system.unlimit(campaign)
     try:
         wait_until(
             lambda: sum(campaign.batches("crashes > 0") for campaign in campaigns),
@@ -94,18 +112,7 @@ def rolling_deploy(system: System) -> Result:
     old = list(system.workers)
     for worker in [system.add_worker() for _ in old]:
         processes.wait_until_ready(worker)
-    campaigns = [
-        system.launch(
-            system.audience(f"deploy-{guarantee}", devices=DEPLOYED),
-            guarantee=guarantee,
-            rate_limit_per_second=200,
-        )
-        for guarantee in ("at_least_once", "at_most_once")
-    ]
-    for campaign in campaigns:
-        wait_until(
-            partial(campaign.batches, "state = 'sending'"), within_s=30, what="batches are sent"
-        )
+    campaigns = launch_slowly(system)
     slowest = 0.0
     for worker in old:
         begin = time.monotonic()
