@@ -94,6 +94,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
 }
 
+# --- Files of devices -------------------------------------------------------------------------
+
+IMPORT_FOLDER = environment.text("IMPORT_FOLDER", str(BASE_DIR / ".data" / "imports"))
+"""Where uploads wait and rejects stay; the web server and the workers share it."""
+IMPORT_MAX_BYTES = environment.integer("IMPORT_MAX_BYTES", 4 << 30)
+
 # --- The provider -----------------------------------------------------------------------------
 
 FCM_ENDPOINT = environment.text("FCM_ENDPOINT", "https://fcm.googleapis.com")
@@ -137,7 +143,12 @@ CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL", REDIS_URL)
 CELERY_RESULT_BACKEND = environment.text("CELERY_RESULT_BACKEND", REDIS_URL)
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_QUEUES = [Queue("high_priority"), Queue("default"), Queue("low_priority")]
+_IS_AMQP = CELERY_BROKER_URL.startswith(("amqp", "pyamqp"))
+CELERY_TASK_QUEUES = [
+    # On RabbitMQ they are replicated: a lost node loses no message.
+    Queue(name, queue_arguments={"x-queue-type": "quorum"} if _IS_AMQP else None)
+    for name in ("high_priority", "default", "low_priority")
+]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_ACKS_LATE = True
@@ -168,6 +179,10 @@ if CELERY_BROKER_URL.startswith("redis"):
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
     }
+if _IS_AMQP:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
+    # Celery declares these wherever it finds quorum queues. Nothing here is sent with a delay.
+    CELERY_BROKER_NATIVE_DELAYED_DELIVERY_QUEUE_TYPE = "classic"
 CELERY_REDIS_SOCKET_TIMEOUT = 30.0
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 5.0
 CELERY_REDIS_SOCKET_KEEPALIVE = True
@@ -176,6 +191,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "campaigns.rescue",
         "schedule": RESCUE_INTERVAL_S,
         "options": {"queue": "high_priority", "expires": RESCUE_INTERVAL_S * 2},
+    },
+    "resume-imports": {
+        "task": "devices.resume_imports",
+        "schedule": 60,
+        "options": {"queue": "low_priority", "expires": 60},
     },
 }
 

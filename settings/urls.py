@@ -9,6 +9,7 @@ from campaigns.api.metrics import MetricsView
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("campaigns.api.urls")),
+    path("api/", include("devices.api.urls")),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
 ]

@@ -1,0 +1,108 @@
+"""Bodies of many devices: JSON arrays and NDJSON for bulk calls, files for imports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import IO, Any, ClassVar, Final
+
+import orjson
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.parsers import BaseParser
+
+from devices.reading import FileFormat, read_object
+from devices.rules import Given, Problem
+from devices.services import MAX_BULK
+
+MAX_BULK_BYTES: Final = 32 << 20
+"""Over 3 kB for each of the most devices that a call may bring."""
+
+
+class TooLarge(APIException):
+    """The body is larger than is taken."""
+
+    status_code = 413
+    default_detail = "The body is too large."
+    default_code = "too_large"
+
+
+class JsonRowsParser(BaseParser):
+    """A JSON array of devices."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, list[Given | Problem]]:
+        """Return `rows`: the array's objects, and a problem for each element that is none."""
+        try:
+            rows = orjson.loads(_body(stream))
+        except orjson.JSONDecodeError as error:
+            raise ParseError(f"The body is no JSON: {error}.") from None
+        if not isinstance(rows, list):
+            raise ParseError("The body must be an array of devices.")
+        return _counted(
+            [row if isinstance(row, dict) else Problem("", "Must be an object.") for row in rows]
+        )
+
+
+class NdjsonRowsParser(BaseParser):
+    """One JSON object per line."""
+
+    media_type = "application/x-ndjson"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, list[Given | Problem]]:
+        """Return `rows`: the objects, and a problem for each line that is none; not the empty."""
+        lines = (line for line in _body(stream).split(b"\n") if line.strip())
+        return _counted([read_object(line) for line in lines])
+
+
+class _FileParser(BaseParser):
+    """A file, left to be read from the connection: it is never in memory as a whole."""
+
+    file_format: ClassVar[FileFormat]
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the `file_format`, and the `file`: the stream itself."""
+        return {"file_format": self.file_format, "file": stream}
+
+
+class CsvFileParser(_FileParser):
+    """A CSV file."""
+
+    media_type = "text/csv"
+    file_format = FileFormat.CSV
+
+
+class NdjsonFileParser(_FileParser):
+    """An NDJSON file."""
+
+    media_type = "application/x-ndjson"
+    file_format = FileFormat.NDJSON
+
+
+def _body(stream: IO[bytes]) -> bytes:
+    body = stream.read(MAX_BULK_BYTES + 1)
+    if len(body) > MAX_BULK_BYTES:
+        raise TooLarge(f"A bulk call takes {MAX_BULK_BYTES} bytes at most; import a file instead.")
+    return body
+
+
+def _counted(rows: list[Given | Problem]) -> dict[str, list[Given | Problem]]:
+    if len(rows) > MAX_BULK:
+        raise TooLarge(
+            f"A bulk call takes {MAX_BULK} devices at most, not {len(rows)}; import a file instead."
+        )
+    return {"rows": rows}

@@ -1,0 +1,132 @@
+"""Importing a file of devices: streamed into a staging table, then merged, safe to run again.
+
+A row is checked by the same rules as a registration. What a bad row says is written to the
+rejects, with the line and the reason, and the others go on. An import speaks about devices, it is
+no device: without a `last_seen_at` in the file a device that exists does not count as seen.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import IO, Final
+
+from devices.merging import Merged
+from devices.projects import row_rules
+from devices.reading import FileFormat, Read, read_rows
+from devices.rules import Facts, Given, Problem, Row, RowRefused, RowRules
+from devices.staging import Staging
+
+REJECTS_HEADER: Final = ("line", "field", "reason", "row")
+_ESCAPES: Final = str.maketrans(
+    {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\b": r"\b", "\f": r"\f", "\v": r"\v"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import is."""
+
+    bytes_read: int = 0
+    rows: int = 0
+    """Rows read, good and bad."""
+    rejected: int = 0
+    merged: Merged = field(default_factory=Merged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Some rows, checked."""
+
+    text: str
+    """The good ones in COPY's text format."""
+    rows: int
+    rejected: int
+
+
+def import_devices(
+    *,
+    source: IO[bytes],
+    file_format: FileFormat,
+    project: str | None,
+    rejects: IO[str] | None,
+    now: datetime,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Progress:
+    """Import a file; return what became of its rows.
+
+    `project` is for rows that name none. `rejects` gets one CSV line per broken rule. At the end
+    `rows = rejected + created + updated + unchanged + repeated`.
+
+    Raises:
+        FileRefused: the file as a whole is none of devices; nothing has changed.
+        UnknownProject: there is no such project.
+    """
+    rules = row_rules(project=project, now=now)
+    blocks = read_rows(source, file_format)
+    progress = Progress()
+
+    def chunks() -> Iterator[str]:
+        nonlocal progress
+        for chunk in _checked(blocks, rules, rejects):
+            progress = replace(
+                progress,
+                bytes_read=source.tell(),
+                rows=progress.rows + chunk.rows,
+                rejected=progress.rejected + chunk.rejected,
+            )
+            on_progress(progress)
+            yield chunk.text
+
+    with Staging() as staging:
+        staging.fill(chunks())
+        merged = staging.merge(
+            now=now, on_progress=lambda merged: on_progress(replace(progress, merged=merged))
+        )
+    return replace(progress, merged=merged)
+
+
+def _checked(
+    blocks: Iterator[list[Read]], rules: RowRules, rejects: IO[str] | None
+) -> Iterator[_Chunk]:
+    writer = csv.writer(rejects, lineterminator="\n") if rejects is not None else None
+    if writer is not None:
+        writer.writerow(REJECTS_HEADER)
+    for block in blocks:
+        good: list[str] = []
+        facts_texts: dict[Facts, str] = {}
+        for line, text, given in block:
+            try:
+                row = _row(given, rules)
+            except RowRefused as refusal:
+                if writer is not None:
+                    writer.writerows((line, *problem, text) for problem in refusal.problems)
+                continue
+            facts = facts_texts.get(row.facts)
+            if facts is None:
+                facts = facts_texts[row.facts] = "\t".join(map(_copy_text, row.facts))
+            good.append(_copy_line(row, facts))
+        yield _Chunk("".join(good), len(block), len(block) - len(good))
+
+
+def _row(given: Given | Problem, rules: RowRules) -> Row:
+    if isinstance(given, Problem):
+        raise RowRefused([given])
+    return rules.check(given)
+
+
+def _copy_line(row: Row, facts: str) -> str:
+    """Return the row as COPY's text format has it, in the order of `staging.COLUMNS`."""
+    user_id = row.user_id
+    if "\\" in user_id or not user_id.isprintable():
+        user_id = user_id.translate(_ESCAPES)
+    address = row.address.replace("\\", r"\\")  # printable, so that there is nothing else
+    tags = r"\N" if row.tags is None else _copy_text(row.tags)
+    seen = r"\N" if row.last_seen_at is None else row.last_seen_at
+    return f"{facts}\t{user_id}\t{address}\t{tags}\t{seen}\n"
+
+
+def _copy_text(value: object) -> str:
+    return r"\N" if value is None else str(value).translate(_ESCAPES)

@@ -1,0 +1,186 @@
+"""Merging rows into the devices: what is new is inserted, what differs is updated, set-based.
+
+The rows come from anything that SQL can select from (`SOURCE_COLUMNS`). Where an address is there
+twice, the row with the highest `position` wins. A value that is NULL says nothing.
+
+Locks are taken in the order of the digests, here and wherever else many devices are written, so
+that merges and settling campaigns cannot deadlock. Inserting comes first: it waits for nobody but
+inserting merges, which come in the same order.
+
+A device that is inactive comes back where it was seen after it was deactivated; one that the
+application deactivated comes back only where the application itself registers it again
+(`reactivate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from devices.rules import Row
+
+if TYPE_CHECKING:
+    from django.db.backends.utils import CursorWrapper
+
+SOURCE_COLUMNS: Final = (
+    "digest, position, project_id, user_id, address, address_kind, platform,"
+    " language, country, timezone, app_version, tags, last_seen_at"
+)
+# With only indexes left to walk, the plan does not depend on statistics, which are always stale
+# here: the source has none, and the devices may just have grown from nothing to a million.
+_PLAN: Final = """
+SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off
+"""
+_COUNT: Final = "SELECT count(*) FROM ({source}) AS row"
+_GIVEN: Final = """
+given AS (
+  SELECT DISTINCT ON (digest, project_id) * FROM ({source}) AS row
+   ORDER BY digest, project_id, position DESC
+)
+"""
+_INSERT: Final = """
+WITH {given}, inserted AS (
+  INSERT INTO devices_devicetoken
+    (project_id, user_id, address, address_kind, platform, language, country, timezone,
+     app_version, tags, last_seen_at, created_at, updated_at)
+  SELECT project_id, user_id, address, COALESCE(address_kind, 'token'), platform,
+         COALESCE(language, ''), COALESCE(country, ''), COALESCE(timezone, ''),
+         COALESCE(app_version, ''), COALESCE(tags, '{{}}'), COALESCE(last_seen_at, %(now)s),
+         %(now)s, %(now)s
+    FROM given
+   WHERE NOT EXISTS (  -- a conflict would use up an id
+     SELECT FROM devices_devicetoken AS device
+      WHERE device.project_id = given.project_id AND device.address_digest = given.digest)
+   ORDER BY digest, project_id
+  ON CONFLICT (project_id, address_digest) DO NOTHING
+  RETURNING 1
+)
+SELECT count(*) FROM inserted
+"""
+_REVIVED: Final = """
+NOT device.is_active AND (
+  %(reactivate)s OR (device.inactive_reason <> 'requested'
+    AND given.last_seen_at > COALESCE(device.inactive_since, device.updated_at)))
+"""
+_UPDATE: Final = """
+WITH {given}, locked AS (
+  SELECT device.id, given.*, {revived} AS revived
+    FROM given
+    JOIN devices_devicetoken AS device
+      ON device.project_id = given.project_id AND device.address_digest = given.digest
+   WHERE (device.user_id, device.platform) <> (given.user_id, given.platform)
+      OR device.address_kind <> given.address_kind
+      OR device.language <> given.language OR device.country <> given.country
+      OR device.timezone <> given.timezone OR device.app_version <> given.app_version
+      OR device.tags <> given.tags OR device.last_seen_at < given.last_seen_at
+      OR ({revived})
+   ORDER BY device.address_digest, device.project_id
+     FOR NO KEY UPDATE OF device
+), updated AS (
+  UPDATE devices_devicetoken AS device
+     SET user_id = locked.user_id,
+         platform = locked.platform,
+         address_kind = COALESCE(locked.address_kind, device.address_kind),
+         language = COALESCE(locked.language, device.language),
+         country = COALESCE(locked.country, device.country),
+         timezone = COALESCE(locked.timezone, device.timezone),
+         app_version = COALESCE(locked.app_version, device.app_version),
+         tags = COALESCE(locked.tags, device.tags),
+         last_seen_at = GREATEST(locked.last_seen_at, device.last_seen_at),
+         is_active = device.is_active OR locked.revived,
+         inactive_reason = CASE WHEN locked.revived THEN '' ELSE device.inactive_reason END,
+         inactive_since = CASE WHEN locked.revived THEN NULL ELSE device.inactive_since END,
+         updated_at = %(now)s
+    FROM locked WHERE device.id = locked.id
+  RETURNING 1
+)
+SELECT (SELECT count(*) FROM given), (SELECT count(*) FROM updated)
+"""
+_ROWS: Final = """
+SELECT pushcore_address_digest(address) AS digest, position, project_id, user_id, address,
+       address_kind, platform, language, country, timezone, app_version, tags::jsonb AS tags,
+       last_seen_at
+  FROM unnest(%(projects)s::bigint[], %(users)s::text[], %(addresses)s::text[],
+              %(kinds)s::text[], %(platforms)s::text[], %(languages)s::text[],
+              %(countries)s::text[], %(timezones)s::text[], %(versions)s::text[],
+              %(tags)s::text[], %(seen)s::timestamptz[]) WITH ORDINALITY
+    AS row (project_id, user_id, address, address_kind, platform, language, country, timezone,
+            app_version, tags, last_seen_at, position)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge did; with `repeated`, the counts add up to the rows that came in."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    repeated: int = 0
+    """Rows that a later row for the same address made void."""
+
+    def __add__(self, other: Merged) -> Merged:
+        return Merged(
+            self.created + other.created,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.repeated + other.repeated,
+        )
+
+
+def merge(
+    cursor: CursorWrapper,
+    *,
+    source: str,
+    parameters: Mapping[str, Any],
+    now: datetime,
+    reactivate: bool = False,
+) -> Merged:
+    """Merge the rows that the SELECT `source` yields, inside the caller's transaction."""
+    bound = {**parameters, "now": now, "reactivate": reactivate}
+    given = _GIVEN.format(source=source)
+    cursor.execute(_PLAN)
+    cursor.execute(_COUNT.format(source=source), bound)
+    [rows] = cursor.fetchone()
+    cursor.execute(_INSERT.format(given=given), bound)
+    [created] = cursor.fetchone()
+    if created == rows:  # nothing was there before, and nothing came twice
+        return Merged(created=created)
+    cursor.execute(_UPDATE.format(given=given, revived=_REVIVED), bound)
+    distinct, updated = cursor.fetchone()
+    return Merged(
+        created=created,
+        updated=updated,
+        unchanged=distinct - created - updated,
+        repeated=rows - distinct,
+    )
+
+
+def merge_rows(
+    cursor: CursorWrapper, *, rows: Sequence[Row], now: datetime, reactivate: bool = False
+) -> Merged:
+    """Merge rows that are in memory, inside the caller's transaction."""
+    facts = [row.facts for row in rows]
+    parameters: dict[str, Any] = {
+        "projects": [one.project_id for one in facts],
+        "users": [row.user_id for row in rows],
+        "addresses": [row.address for row in rows],
+        "kinds": [one.address_kind for one in facts],
+        "platforms": [one.platform for one in facts],
+        "languages": [one.language for one in facts],
+        "countries": [one.country for one in facts],
+        "timezones": [one.timezone for one in facts],
+        "versions": [one.app_version for one in facts],
+        "tags": [row.tags for row in rows],
+        "seen": [row.last_seen_at for row in rows],
+    }
+    return merge(
+        cursor,
+        source=_ROWS,
+        parameters=parameters,
+        now=now,
+        reactivate=reactivate,
+    )

@@ -1,0 +1,158 @@
+"""A staging table: rows come in by COPY, and go to the devices range by range of their digests.
+
+The table is unlogged: it need not survive a crash, and several connections see it, which a
+temporary table would not allow. Ranges of digests make each merge short (other writers never wait
+long), keep the merges apart from each other, and touch each part of the index by address once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import datetime
+from itertools import pairwise
+from typing import IO, Any, Final, cast
+
+import psycopg2
+from django.db import connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from devices.merging import Merged, merge
+
+COLUMNS: Final = (
+    "project_id, platform, address_kind, language, country, timezone, app_version,"
+    " user_id, address, tags, last_seen_at"
+)
+"""In the order in which `fill` takes them."""
+_PREFIX: Final = "devices_staging_"
+_CREATE: Final = """
+CREATE UNLOGGED TABLE {name} (
+  project_id bigint NOT NULL, platform text NOT NULL, address_kind text, language text,
+  country text, timezone text, app_version text, user_id text NOT NULL, address text NOT NULL,
+  tags jsonb, last_seen_at timestamptz,
+  digest uuid GENERATED ALWAYS AS (pushcore_address_digest(address)) STORED
+) WITH (autovacuum_enabled = false)
+"""
+# The table is filled once, by one COPY: rows lie in the file's order.
+_RANGE: Final = """
+SELECT digest, ctid AS position, project_id, user_id, address, address_kind, platform,
+       language, country, timezone, app_version, tags, last_seen_at
+  FROM {name} WHERE digest >= %(first)s::uuid AND digest <= %(last)s::uuid
+"""
+_LOCK: Final = "SELECT pg_try_advisory_lock(hashtext(%s), hashtext(%s))"
+_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtext(%s), hashtext(%s))"
+_RANGE_ROWS: Final = 50_000
+"""Rows per merge: half a second's, during which others may wait for a device."""
+_MERGERS: Final = 2
+"""Connections that merge at a time; more gain little, as they meet at the same indexes."""
+
+
+class Staging:
+    """A table of this process's own, there as long as the `with` block; its connection too."""
+
+    def __init__(self) -> None:
+        self._name = f"{_PREFIX}{uuid.uuid4().hex}"
+        self._connection: BaseDatabaseWrapper = connection.copy()
+        self.rows = 0
+
+    def __enter__(self) -> Staging:
+        # The lock tells others that the table's owner lives; it ends with the connection.
+        self._execute(_LOCK, [_PREFIX, self._name])
+        self._drop_orphans()
+        self._execute(_CREATE.format(name=self._name))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._execute(f"DROP TABLE IF EXISTS {self._name}")
+        finally:
+            self._connection.close()
+
+    def fill(self, chunks: Iterator[str]) -> None:
+        """Take rows in COPY's text format; whatever `chunks` raises comes out again."""
+        feed = _Feed(chunks)
+        statement = f"COPY {self._name} ({COLUMNS}) FROM STDIN"
+        with self._connection.cursor() as cursor:
+            try:
+                cursor.copy_expert(statement, cast("IO[str]", feed))
+            except psycopg2.Error:
+                if feed.error is not None:
+                    raise feed.error from None
+                raise
+            self.rows = cursor.rowcount
+        self._execute("SET maintenance_work_mem = '64MB'")
+        self._execute(f"CREATE INDEX ON {self._name} (digest)")
+
+    def merge(self, *, now: datetime, on_progress: Callable[[Merged], None]) -> Merged:
+        """Merge everything into the devices; `on_progress` hears the sum after each range.
+
+        Each range is a transaction of its own: what is merged stays, whatever befalls the rest.
+        """
+        done = Merged()
+        with ThreadPoolExecutor(_MERGERS) as pool:
+            merges = [
+                pool.submit(self._merge_range, first, last, now=now)
+                for first, last in _ranges(-(-self.rows // _RANGE_ROWS))
+            ]
+            try:
+                for merged in as_completed(merges):
+                    done += merged.result()
+                    on_progress(done)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return done
+
+    def _merge_range(self, first: str, last: str, *, now: datetime) -> Merged:
+        """Merge one range; runs in a thread, on a connection of its own."""
+        source = _RANGE.format(name=self._name)
+        bounds = {"first": first, "last": last}
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                return merge(cursor, source=source, parameters=bounds, now=now)
+        finally:
+            connection.close()
+
+    def _drop_orphans(self) -> None:
+        """Drop the tables of processes that were killed."""
+        tables = self._execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND starts_with(relname, %s)"
+            " AND relname <> %s",
+            [_PREFIX, self._name],
+        )
+        for [name] in tables:
+            if self._execute(_LOCK, [_PREFIX, name]) == [(True,)]:
+                self._execute(f"DROP TABLE IF EXISTS {name}")
+                self._execute(_UNLOCK, [_PREFIX, name])
+
+    def _execute(self, statement: str, parameters: Sequence[str] = ()) -> list[Any]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+
+def _ranges(count: int) -> list[tuple[str, str]]:
+    """Return the first and the last digest of `count` ranges that cover all of them evenly."""
+    bounds = [2**128 * index // count for index in range(count + 1)]
+    return [
+        (str(uuid.UUID(int=first)), str(uuid.UUID(int=after - 1)))
+        for first, after in pairwise(bounds)
+    ]
+
+
+class _Feed:
+    """Chunks of text as the file that psycopg2 reads for COPY."""
+
+    def __init__(self, chunks: Iterator[str]) -> None:
+        self._chunks = chunks
+        self.error: BaseException | None = None
+        """What the chunks raised: psycopg2 tells of it only in words."""
+
+    def read(self, _size: int) -> str:
+        """Return the next chunk, which may be longer than asked for; "" at the end."""
+        try:
+            return next(filter(None, self._chunks), "")
+        except BaseException as error:
+            self.error = error
+            raise
