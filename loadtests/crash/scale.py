@@ -11,7 +11,7 @@ class Scale:
     """The measures of one run; times in seconds."""
 
     devices: int
-    """In the audience of a campaign that is broken in the middle."""
+    """In the audiences that are sent to while something is broken, together."""
     rate: int
     """Messages a second that such a campaign is held to, so that it lasts; 0 for the quota's."""
     down_s: float
@@ -33,7 +33,7 @@ class Scale:
 
 
 SHORT = Scale(
-    devices=4_000,
+    devices=8_000,
     rate=1_500,
     down_s=3,
     faults=3,

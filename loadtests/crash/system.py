@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg2
+
 from loadtests.crash import processes
 from loadtests.crash.audiences import prepare_audience
 from loadtests.crash.campaign import Audience, Campaign
@@ -23,6 +25,7 @@ from loadtests.crash.waiting import wait_until
 from loadtests.fcm_emulator.process import Emulator, launch
 from scripts.demo_run.api import Api
 from scripts.demo_run.children import Child, Children
+from scripts.embedded import ServersError
 from scripts.embedded.folders import CHECKOUT
 from scripts.embedded.ports import free_port
 from scripts.embedded.postgres import PostgresServer
@@ -109,6 +112,18 @@ class System:
             "UPDATE campaigns_pushcampaign SET rate_limit_per_second = NULL WHERE id = %s",
             campaign.id,
         )
+
+    def wait_for_postgres(self) -> None:
+        """Have PostgreSQL answer again, started anew if it went down by itself."""
+
+        def answers() -> bool:
+            with contextlib.suppress(psycopg2.Error, ServersError):
+                self.postgres.start()
+                with contextlib.closing(self.database.connect()):
+                    return True
+            return False
+
+        wait_until(answers, within_s=60, what="PostgreSQL answers")
 
     def add_worker(self) -> Worker:
         """Start one more worker; does not wait until it is ready."""

@@ -19,7 +19,7 @@ AT_ONCE = 50
 def pause_resume_cancel(system: System) -> Result:
     """At full rate: pause, look that nothing is sent, resume, and cancel soon after."""
     campaign = system.launch(
-        system.audience("controlled", devices=max(4 * system.scale.devices, 30_000)),
+        system.audience("controlled", devices=max(system.scale.devices, 30_000)),
         rate_limit_per_second=None,
     )
     return _steer(system, campaign, share=0.1)
@@ -27,9 +27,7 @@ def pause_resume_cancel(system: System) -> Result:
 
 def pause_while_waiting(system: System) -> Result:
     """Pause and cancel while every process waits for permits of a very slow campaign."""
-    campaign = system.launch(
-        system.audience("crawling", devices=system.scale.devices), rate_limit_per_second=5
-    )
+    campaign = system.launch(system.audience("crawling", devices=4_000), rate_limit_per_second=5)
     return _steer(system, campaign, share=0.0)
 
 

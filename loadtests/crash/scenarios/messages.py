@@ -37,7 +37,7 @@ def lose_the_callback(system: System) -> Result:
 
     The audience is large enough for two waves: the rescue starts the second, and completes.
     """
-    audience = system.audience("two-waves", devices=max(system.scale.devices, 10_500))
+    audience = system.audience("two-waves", devices=max(system.scale.devices, 12_000))
     campaign = system.launch(audience, rate_limit_per_second=None)
     thrown = 0
     with contextlib.closing(redis.Redis.from_url(system.redis.url)) as client:

@@ -62,7 +62,7 @@ def too_many(system: System) -> Result:
 
 def slow(system: System) -> Result:
     """Latency goes from 20 ms to 5 s and back: nothing times out, nothing is repeated."""
-    campaign = system.launch(system.audience("slow", devices=system.scale.devices))
+    campaign = system.launch(system.audience("slow", devices=system.scale.devices // 2))
     campaign.wait_for_share(0.2, within_s=system.scale.end_within_s)
     system.emulator.control.configure(latency_ms=SLOW_MS)
     time.sleep(system.scale.down_s)
@@ -72,7 +72,7 @@ def slow(system: System) -> Result:
 
 def revoked_token(system: System) -> Result:
     """All access tokens become worthless in the middle: new ones are got, nobody notices."""
-    audience = system.audience("revoked", devices=system.scale.devices, project=TOKEN_PROJECT)
+    audience = system.audience("revoked", devices=system.scale.devices // 2, project=TOKEN_PROJECT)
     campaign = system.launch(audience)
     campaign.wait_for_share(0.2, within_s=system.scale.end_within_s)
     system.emulator.control.revoke_access_tokens()
@@ -84,7 +84,7 @@ def refuse_project(system: System) -> tuple[Campaign, str]:
 
     Returns the campaign, and the reason it paused for.
     """
-    audience = system.audience("refused", devices=system.scale.devices, project=TOKEN_PROJECT)
+    audience = system.audience("refused", devices=system.scale.devices // 2, project=TOKEN_PROJECT)
     campaign = system.launch(audience)
     campaign.wait_for_share(0.2, within_s=system.scale.end_within_s)
     system.emulator.control.configure(project_faults={TOKEN_PROJECT: "unauthenticated"})

@@ -18,7 +18,7 @@ GONE_WITHIN_S = 10.0
 
 def launch_both(system: System, *, share: float = 0.2) -> list[Campaign]:
     """Start a campaign of each guarantee, and wait until both are well under way."""
-    devices = system.scale.devices
+    devices = system.scale.devices // 2
     campaigns = [
         system.launch(
             system.audience(guarantee.replace("_", "-"), devices=devices), guarantee=guarantee

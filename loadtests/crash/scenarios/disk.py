@@ -1,0 +1,77 @@
+"""The disk of the database is full for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from loadtests.crash.result import Result, judged, longest_pause_s
+from loadtests.crash.scenarios.workers import launch_both
+from loadtests.crash.system import System
+from loadtests.crash.waiting import wait_until
+
+LOUDLY = "No space left on device"
+CHUNK = 1 << 20
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, *, megabytes: int) -> Iterator[None]:
+    """Have a file system of this size in `folder` within the block; asks for root on Linux.
+
+    Raises:
+        PermissionError: this process may not mount one.
+    """
+    folder.mkdir(mode=0o755)
+    options = f"size={megabytes}m,mode=755"
+    mount = shutil.which("mount") or "/bin/mount"
+    done = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", options, "pushcore-crash", str(folder)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        folder.rmdir()
+        raise PermissionError(done.stderr.strip())
+    try:
+        yield
+    finally:
+        subprocess.run([shutil.which("umount") or "/bin/umount", str(folder)], check=True)
+
+
+def full_disk(system: System, disk: Path) -> Result:
+    """Fill the database's disk, and free it a while later: sending pauses loudly and goes on.
+
+    PostgreSQL may go down by itself when it cannot write its log; then it is started again.
+    """
+    campaigns = launch_both(system)
+    ballast = disk / "ballast"
+    _fill(ballast)
+    wait_until(lambda: _is_loud(system), within_s=60, what="the full disk is told of")
+    time.sleep(system.scale.down_s)
+    ballast.unlink()
+    system.wait_for_postgres()
+    result = judged(system, *campaigns, repeats=0)
+    pause = longest_pause_s(system)
+    result.notes.append(f"longest pause {pause:.1f} s")
+    result.demand(pause >= system.scale.down_s / 2, f"it paused for {pause:.1f} s only")
+    return result
+
+
+def _fill(ballast: Path) -> None:
+    """Write until nothing more fits."""
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(CHUNK))
+    with ballast.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(os.sysconf("SC_PAGESIZE")))
+
+
+def _is_loud(system: System) -> bool:
+    return any(worker.said(LOUDLY) or worker.said("database is away") for worker in system.workers)
