@@ -54,6 +54,11 @@ class Waiting(NamedTuple):
     """Why the last attempt did not settle it."""
 
 
+def storable(text: str) -> str:
+    """Return the text without NULs, which PostgreSQL cannot hold: a proxy may answer anything."""
+    return text.replace("\0", "")
+
+
 @dataclass(slots=True)
 class Entry:
     """The ledger's account of one batch while a worker holds it."""
@@ -122,7 +127,8 @@ class Entry:
         self.outcomes[place] = int(outcome)
         self.retries.pop(place, None)
         if code:
-            self.errors[str(place)] = {"code": code} | ({"detail": detail} if detail else {})
+            said = {"detail": storable(detail)} if detail else {}
+            self.errors[str(place)] = {"code": code} | said
 
     def settle_pending(self, outcome: Outcome, *, code: str, detail: str = "") -> None:
         """Give every device that is still pending the same final outcome."""

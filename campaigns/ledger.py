@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import F
 
-from campaigns.entry import Counts, Entry
+from campaigns.entry import Counts, Entry, storable
 from campaigns.models import DeliveryBatch, PushCampaign
 from campaigns.states import STOPPED, BatchState
 from devices.services import deactivate_dead
@@ -129,8 +129,8 @@ def _write_if(
 
 def _text_array(texts: Sequence[str | None]) -> str | list[str | None]:
     """Return what PostgreSQL reads as an array of texts; as one literal where that is safe."""
-    if any(text is not None and ('"' in text or "\\" in text) for text in texts):
-        return list(texts)
+    if any(text is not None and ('"' in text or "\\" in text or "\0" in text) for text in texts):
+        return [text and storable(text) for text in texts]
     return "{" + ",".join("NULL" if text is None else f'"{text}"' for text in texts) + "}"
 
 

@@ -12,9 +12,10 @@ from uuid import UUID
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 
+from campaigns.entry import storable
 from campaigns.errors import IllegalMove
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
-from campaigns.states import MOVES, BatchState, CampaignStatus, Move, moves_from
+from campaigns.states import MOVES, STOPPED, BatchState, CampaignStatus, Move, moves_from
 
 
 def move_campaign(*, campaign_id: int, move: Move, **changes: Any) -> None:
@@ -58,6 +59,24 @@ def start(*, campaign_id: int, task_id: UUID, now: datetime) -> None:
     )
 
 
+def change_rate(*, campaign_id: int, rate_limit_per_second: int | None) -> None:
+    """Set the campaign's own pace, unless it has ended.
+
+    Raises:
+        IllegalMove: it has.
+        PushCampaign.DoesNotExist: there is no such campaign.
+    """
+    ended = [*STOPPED, CampaignStatus.COMPLETED]
+    rows = (
+        PushCampaign.objects.filter(pk=campaign_id)
+        .exclude(status__in=ended)
+        .update(rate_limit_per_second=rate_limit_per_second)
+    )
+    if rows == 0:
+        status = PushCampaign.objects.values_list("status", flat=True).get(pk=campaign_id)
+        raise IllegalMove(move="set the rate of", status=status, allowed=moves_from(status))
+
+
 def complete_if_settled(*, campaign_id: int, now: datetime) -> bool:
     """Complete the campaign, if all of it is planned and every device has its final outcome.
 
@@ -74,7 +93,7 @@ def complete_if_settled(*, campaign_id: int, now: datetime) -> bool:
 
 def fail_if_running(*, campaign_id: int, reason: str, now: datetime) -> bool:
     """Fail the campaign for good: the provider refuses its message, whoever it is for."""
-    return _try(campaign_id, Move.FAIL, status_reason=reason, completed_at=now)
+    return _try(campaign_id, Move.FAIL, status_reason=storable(reason), completed_at=now)
 
 
 def cancel_if_expired(*, campaign_id: int, now: datetime) -> bool:
@@ -96,7 +115,7 @@ def halt_lane(*, campaign_id: int, project_id: int, reason: str) -> bool:
     """
     halted = Lane.objects.filter(
         campaign_id=campaign_id, project_id=project_id, halt_reason=""
-    ).update(halt_reason=reason)
+    ).update(halt_reason=storable(reason))
     if halted:
         pause_if_held_up(campaign_id=campaign_id)
     return halted == 1

@@ -230,3 +230,17 @@ def test_due_leaves_out_those_whose_retry_is_later() -> None:
     later = (NOW + timedelta(seconds=5)).timestamp()
     entry.retries[1] = Waiting(1, False, NOW.timestamp(), later, "INTERNAL")
     assert entry.due(NOW) == [0, 2]
+
+
+def test_whatever_was_answered_can_be_settled() -> None:
+    """An account that the database refused would be sent again, and refused again."""
+    batch = one_batch()
+    entry = claim(batch)
+    entry.settle_device(0, Outcome.SUCCESS)
+    entry.settle_device(1, Outcome.SUCCESS)
+    entry.settle_device(2, Outcome.FAILED, code="HTTP_418", detail="te\0a 🫖 \\u0000 \"'")
+    entry.message_ids[:] = ['a\0"b\\,{}', "NULL", None]
+    assert settle_held_batch(entry, now=NOW)
+    batch.refresh_from_db()
+    assert batch.message_ids == ['a"b\\,{}', "NULL", None]
+    assert batch.errors == {"2": {"code": "HTTP_418", "detail": "tea 🫖 \\u0000 \"'"}}

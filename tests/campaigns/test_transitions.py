@@ -199,6 +199,18 @@ def test_a_lane_is_halted_by_the_first_who_meets_the_refusal() -> None:
     assert Lane.objects.get(project=first.project_id).halt_reason == "API disabled"
 
 
+@pytest.mark.parametrize("move", [Move.PAUSE, Move.FAIL])
+def test_whatever_words_a_refusal_has_they_can_be_kept(move: Move) -> None:
+    campaign, first, second = two_lanes()
+    if move is Move.FAIL:
+        transitions.fail_if_running(campaign_id=campaign.pk, reason="no\0 🫖", now=NOW)
+        assert status_of(campaign) == ("failed", "no 🫖")
+    else:
+        halt(first, "no\0 🫖")
+        halt(second, "no\0 🫖")
+        assert status_of(campaign) == ("paused", "no 🫖")
+
+
 def test_a_campaign_with_no_lane_left_pauses_with_the_reason() -> None:
     campaign, first, second = two_lanes()
     halt(first, "API disabled")
