@@ -8,6 +8,7 @@ CampaignError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from pushcore.validation import Problem
 
@@ -33,3 +34,11 @@ class PayloadRefused(CampaignError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = list(problems)
         super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
+
+
+class ScheduledInPast(CampaignError):
+    """A campaign can't be scheduled for a moment that has passed."""
+
+    def __init__(self, scheduled_at: datetime) -> None:
+        self.scheduled_at = scheduled_at
+        super().__init__(f"{scheduled_at.isoformat()} has passed.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
@@ -18,7 +18,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from campaigns import transitions
-from campaigns.errors import PayloadRefused
+from campaigns.errors import CampaignError, PayloadRefused, ScheduledInPast
 from campaigns.ledger import reopen_failed
 from campaigns.models import PushCampaign
 from campaigns.planner import open_lanes
@@ -82,6 +82,49 @@ def _in_our_words(problem: Problem) -> Problem:
     return problem._replace(field=_OUR_NAMES.get(field, field) + dot + key)
 
 
+def schedule_campaign(*, campaign_id: int, scheduled_at: datetime, now: datetime) -> None:
+    """Have a draft started at a moment to come, or move that moment.
+
+    Raises:
+        IllegalMove: it was started before.
+        PayloadRefused: the provider would refuse the message.
+        ScheduledInPast: the moment has passed.
+    """
+    if scheduled_at <= now:
+        raise ScheduledInPast(scheduled_at)
+    refuse_bad_payload(PushCampaign.objects.get(pk=campaign_id), now=scheduled_at)
+    transitions.move_campaign(
+        campaign_id=campaign_id, move=Move.SCHEDULE, scheduled_at=scheduled_at
+    )
+
+
+def unschedule_campaign(*, campaign_id: int) -> None:
+    """Make a scheduled campaign a draft again.
+
+    Raises:
+        IllegalMove: it is not scheduled.
+    """
+    transitions.move_campaign(campaign_id=campaign_id, move=Move.UNSCHEDULE, scheduled_at=None)
+
+
+def start_due_campaigns(*, now: datetime) -> int:
+    """Start every scheduled campaign whose time has come; return how many this call started.
+
+    One that expired before anybody looked is cancelled, and says so.
+    """
+    started = 0
+    due = PushCampaign.objects.filter(status=CampaignStatus.SCHEDULED, scheduled_at__lte=now)
+    for campaign_id in due.values_list("pk", flat=True):
+        if transitions.cancel_if_expired(campaign_id=campaign_id, now=now):
+            continue
+        try:
+            start_campaign(campaign_id=campaign_id, task_id=uuid4(), now=now)
+            started += 1
+        except CampaignError as refusal:  # somebody else was faster, or its rules have changed
+            logger.warning("Campaign %s was not started when due: %s", campaign_id, refusal)
+    return started
+
+
 def pause_campaign(*, campaign_id: int) -> None:
     """Stop sending for now; what is in flight settles.
 
@@ -121,6 +164,17 @@ def cancel_campaign(*, campaign_id: int, now: datetime) -> None:
         status_reason="cancelled by hand",
     )
     close_stopped_campaign(campaign_id=campaign_id, now=now)
+
+
+def set_rate_limit(*, campaign_id: int, rate_limit_per_second: int | None) -> None:
+    """Change the campaign's own pace (messages a second, None for none), also while it is sent.
+
+    Every worker keeps to it within two seconds; nothing is restarted.
+
+    Raises:
+        IllegalMove: it has ended.
+    """
+    transitions.change_rate(campaign_id=campaign_id, rate_limit_per_second=rate_limit_per_second)
 
 
 def retry_failed(*, campaign_id: int) -> int:

@@ -101,8 +101,8 @@ def cancel_if_expired(*, campaign_id: int, now: datetime) -> bool:
     return _try(
         campaign_id,
         Move.CANCEL,
-        Q(expires_at__lte=now, started_at__isnull=False),
-        Exists(_unfinished_lanes()),
+        Q(expires_at__lte=now) & ~Q(status=CampaignStatus.DRAFT),
+        Q(Exists(_unfinished_lanes())) | Q(status=CampaignStatus.SCHEDULED),
         status_reason="expired before everybody was sent to",
         completed_at=now,
     )

@@ -7,12 +7,12 @@ from typing import Any
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from campaigns.errors import IllegalMove, PayloadRefused
+from campaigns.errors import IllegalMove, PayloadRefused, ScheduledInPast
 from campaigns.models import PushCampaign
 
 
 def answer_refusal(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer 409 to an illegal move, 400 to a bad message; leave the rest to the framework."""
+    """Answer 409 to an illegal move, 400 to a bad message or time; leave the rest to DRF."""
     if isinstance(error, IllegalMove):
         return Response(
             {"detail": str(error), "status": error.status, "allowed": error.allowed}, status=409
@@ -22,6 +22,8 @@ def answer_refusal(error: Exception, context: dict[str, Any]) -> Response | None
         for problem in error.problems:
             fields.setdefault(problem.field, []).append(problem.message)
         return Response(fields, status=400)
+    if isinstance(error, ScheduledInPast):
+        return Response({"scheduled_at": [str(error)]}, status=400)
     if isinstance(error, PushCampaign.DoesNotExist):
         return Response({"detail": "There is no such campaign."}, status=404)
     return exception_handler(error, context)

@@ -123,6 +123,20 @@ class CampaignSerializer(serializers.ModelSerializer[PushCampaign]):
         return attrs
 
 
+class ScheduleSerializer(serializers.Serializer[Any]):
+    """When a campaign is to be started."""
+
+    scheduled_at = serializers.DateTimeField(help_text="A moment to come, with its UTC offset.")
+
+
+class RateSerializer(serializers.Serializer[Any]):
+    """A campaign's own pace."""
+
+    rate_limit_per_second = serializers.IntegerField(
+        allow_null=True, min_value=1, max_value=1_000_000, help_text="null for none of its own."
+    )
+
+
 class SentSerializer(serializers.Serializer[Any]):
     """The answer to `/send/`: the campaign is being planned, nothing has been awaited."""
 

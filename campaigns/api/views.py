@@ -14,7 +14,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import services
-from campaigns.api.serializers import CampaignSerializer, SentSerializer, StatsSerializer
+from campaigns.api.serializers import (
+    CampaignSerializer,
+    RateSerializer,
+    ScheduleSerializer,
+    SentSerializer,
+    StatsSerializer,
+)
 from campaigns.models import PushCampaign
 from campaigns.queries import Stats, active_campaigns, stats_of, stats_of_each
 
@@ -55,6 +61,22 @@ class CampaignViewSet(
         }
         return Response(SentSerializer(answer).data, status=202)
 
+    @extend_schema(request=ScheduleSerializer, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def schedule(self, request: Request, pk: str) -> Response:
+        """Have the campaign started at a moment to come, or move that moment."""
+        wanted = ScheduleSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        services.schedule_campaign(campaign_id=int(pk), now=timezone.now(), **wanted.validated_data)
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def unschedule(self, request: Request, pk: str) -> Response:
+        """Make a scheduled campaign a draft again."""
+        services.unschedule_campaign(campaign_id=int(pk))
+        return self.retrieve(request, pk=pk)
+
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
@@ -81,6 +103,15 @@ class CampaignViewSet(
     def retry_failed(self, request: Request, pk: str) -> Response:
         """Send a completed campaign again to those whom it failed to reach, dead ones excepted."""
         services.retry_failed(campaign_id=int(pk))
+        return self.retrieve(request, pk=pk)
+
+    @extend_schema(request=RateSerializer, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"], url_path="set-rate")
+    def set_rate(self, request: Request, pk: str) -> Response:
+        """Change the campaign's own pace, also while it is being sent."""
+        wanted = RateSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        services.set_rate_limit(campaign_id=int(pk), **wanted.validated_data)
         return self.retrieve(request, pk=pk)
 
     @extend_schema(responses=StatsSerializer)

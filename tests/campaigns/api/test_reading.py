@@ -184,10 +184,7 @@ def test_active_costs_the_same_statements_however_many_there_are(
 
 def test_the_schema_describes_every_endpoint(staff: APIClient) -> None:
     answer = staff.get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi+json"})
-    paths = [path for path in answer.json()["paths"] if path.startswith("/api/campaigns/")]
     actions = ["", "cancel/", "pause/", "resume/", "retry-failed/", "send/", "stats/"]
-    assert sorted(paths) == [
-        "/api/campaigns/",
-        "/api/campaigns/active/",
-        *(f"/api/campaigns/{{id}}/{action}" for action in actions),
-    ]
+    expected = {f"/api/campaigns/{{id}}/{action}" for action in actions}
+    expected |= {"/api/campaigns/", "/api/campaigns/active/"}
+    assert expected <= answer.json()["paths"].keys()
