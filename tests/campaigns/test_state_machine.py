@@ -35,7 +35,7 @@ from tests.campaigns.played_worker import LEASE_S, RETRY, UNSENT, Held, PlayedWo
 from tests.cast import NOW, TASK_ID, make_campaign, make_devices, make_project
 
 LIVES = hypothesis_settings(
-    max_examples=10,
+    max_examples=15,
     stateful_step_count=40,
     deadline=None,
     database=None,
