@@ -13,16 +13,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import IO, Final
 
+from devices.columns import copy_columns, copy_value
 from devices.merging import Merged
 from devices.projects import row_rules
-from devices.reading import FileFormat, Read, read_rows
-from devices.rules import Facts, Given, Problem, Row, RowRefused, RowRules
+from devices.reading import Block, FileFormat, read_blocks
+from devices.rules import Given, Problem, Row, RowRefused, RowRules
 from devices.staging import Staging
 
 REJECTS_HEADER: Final = ("line", "field", "reason", "row")
-_ESCAPES: Final = str.maketrans(
-    {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\b": r"\b", "\f": r"\f", "\v": r"\v"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def import_devices(
         UnknownProject: there is no such project.
     """
     rules = row_rules(project=project, now=now)
-    blocks = read_rows(source, file_format)
+    blocks = read_blocks(source, file_format)
     progress = Progress()
 
     def chunks() -> Iterator[str]:
@@ -88,27 +86,23 @@ def import_devices(
     return replace(progress, merged=merged)
 
 
-def _checked(
-    blocks: Iterator[list[Read]], rules: RowRules, rejects: IO[str] | None
-) -> Iterator[_Chunk]:
+def _checked(blocks: Iterator[Block], rules: RowRules, rejects: IO[str] | None) -> Iterator[_Chunk]:
     writer = csv.writer(rejects, lineterminator="\n") if rejects is not None else None
     if writer is not None:
         writer.writerow(REJECTS_HEADER)
     for block in blocks:
+        text = None if block.columns is None else copy_columns(block.columns, rules)
+        if text is not None:
+            yield _Chunk(text, block.rows, rejected=0)
+            continue
         good: list[str] = []
-        facts_texts: dict[Facts, str] = {}
-        for line, text, given in block:
+        for line, row_text, given in block.one_by_one():
             try:
-                row = _row(given, rules)
+                good.append(_copy_line(_row(given, rules)))
             except RowRefused as refusal:
                 if writer is not None:
-                    writer.writerows((line, *problem, text) for problem in refusal.problems)
-                continue
-            facts = facts_texts.get(row.facts)
-            if facts is None:
-                facts = facts_texts[row.facts] = "\t".join(map(_copy_text, row.facts))
-            good.append(_copy_line(row, facts))
-        yield _Chunk("".join(good), len(block), len(block) - len(good))
+                    writer.writerows((line, *problem, row_text) for problem in refusal.problems)
+        yield _Chunk("".join(good), block.rows, rejected=block.rows - len(good))
 
 
 def _row(given: Given | Problem, rules: RowRules) -> Row:
@@ -117,16 +111,7 @@ def _row(given: Given | Problem, rules: RowRules) -> Row:
     return rules.check(given)
 
 
-def _copy_line(row: Row, facts: str) -> str:
-    """Return the row as COPY's text format has it, in the order of `staging.COLUMNS`."""
-    user_id = row.user_id
-    if "\\" in user_id or not user_id.isprintable():
-        user_id = user_id.translate(_ESCAPES)
-    address = row.address.replace("\\", r"\\")  # printable, so that there is nothing else
-    tags = r"\N" if row.tags is None else _copy_text(row.tags)
-    seen = r"\N" if row.last_seen_at is None else row.last_seen_at
-    return f"{facts}\t{user_id}\t{address}\t{tags}\t{seen}\n"
-
-
-def _copy_text(value: object) -> str:
-    return r"\N" if value is None else str(value).translate(_ESCAPES)
+def _copy_line(row: Row) -> str:
+    """Return the row in COPY's text format, in the order of `staging.COLUMNS`."""
+    values = (*row.facts, row.user_id, row.address, row.tags, row.last_seen_at)
+    return "\t".join(map(copy_value, values)) + "\n"

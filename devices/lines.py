@@ -26,8 +26,6 @@ class Lines:
     def __init__(self, data: bytes, *, first_number: int) -> None:
         """Take bytes that end with a line's end, or with the file."""
         text, self.refused = _decode(data, first_number=first_number)
-        self.is_plain = '"' not in text and "\r" not in text
-        """Whether every line stands for itself."""
         self.texts = text.removesuffix("\n").split("\n")
         self._first_number = first_number
         if max(map(len, self.texts)) > MAX_LINE:

@@ -62,8 +62,8 @@ SELECT count(*) FROM inserted
 """
 _REVIVED: Final = """
 NOT device.is_active AND (
-  %(reactivate)s OR (device.inactive_reason <> 'requested'
-    AND given.last_seen_at > COALESCE(device.inactive_since, device.updated_at)))
+  %(reactivate)s OR (device.inactive_reason <> 'requested' AND COALESCE(
+    given.last_seen_at > COALESCE(device.inactive_since, device.updated_at), false)))
 """
 _UPDATE: Final = """
 WITH {given}, locked AS (

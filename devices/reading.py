@@ -9,9 +9,10 @@ NDJSON is one JSON object per line. An empty cell, or null, says nothing.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import IO, Final
+from itertools import chain
+from typing import IO, Final, NamedTuple
 
 import orjson
 
@@ -38,7 +39,16 @@ Read = tuple[int, str, Given | Problem]
 """One row of a file: the line where it begins (from 1), its text, and what it says."""
 
 
-def read_rows(source: IO[bytes], file_format: FileFormat) -> Iterator[list[Read]]:
+class Block(NamedTuple):
+    """Some rows of a file."""
+
+    rows: int
+    columns: Mapping[str, Sequence[str]] | None
+    """The same rows as columns, where they are as regular as that."""
+    one_by_one: Callable[[], list[Read]]
+
+
+def read_blocks(source: IO[bytes], file_format: FileFormat) -> Iterator[Block]:
     """Yield the file's rows, some at a time.
 
     Raises:
@@ -49,22 +59,22 @@ def read_rows(source: IO[bytes], file_format: FileFormat) -> Iterator[list[Read]
     if first is None:
         raise FileRefused("The file is empty.")
     if file_format == FileFormat.NDJSON:
-        return _ndjson(first, all_lines)
+        return map(_objects, chain([first], all_lines))
     return _csv(_header(first), first, all_lines)
 
 
-def _ndjson(first: Lines, rest: Iterator[Lines]) -> Iterator[list[Read]]:
-    yield _objects(first)
-    for lines in rest:
-        yield _objects(lines)
+def _objects(lines: Lines) -> Block:
+    return _irregular(
+        [
+            (number, text, Problem("", reason) if reason else read_object(text))
+            for number, text, reason in lines.numbered()
+            if reason or text.strip()
+        ]
+    )
 
 
-def _objects(lines: Lines) -> list[Read]:
-    return [
-        (number, text, Problem("", reason) if reason else read_object(text))
-        for number, text, reason in lines.numbered()
-        if reason or text.strip()
-    ]
+def _irregular(rows: list[Read]) -> Block:
+    return Block(len(rows), None, lambda: rows)
 
 
 def read_object(text: str | bytes) -> Given | Problem:
@@ -94,30 +104,39 @@ def _header(first: Lines) -> list[str]:
     return names
 
 
-def _csv(header: Sequence[str], first: Lines, rest: Iterator[Lines]) -> Iterator[list[Read]]:
+def _csv(header: Sequence[str], first: Lines, rest: Iterator[Lines]) -> Iterator[Block]:
     records = _Records()
-    yield _read_block(header, first, records)
-    for lines in rest:
-        yield _read_block(header, lines, records)
-    yield [_read_record(header, line) for line in records.finish()]
-
-
-def _read_block(header: Sequence[str], lines: Lines, records: _Records) -> list[Read]:
-    if not lines.is_plain or lines.refused or records.is_open:
-        return [
-            _read_record(header, record)
-            for line in lines.numbered()
-            for record in records.add(line)
-            if record.text
-        ]
-    # Without any quote a line is a record, and one reader serves them all.
-    return [
-        (number, text, _given(header, cells))
-        for number, text, cells in zip(
-            lines.numbers, lines.texts, csv.reader(lines.texts), strict=True
+    for lines in chain([first], rest):
+        is_clean = not (lines.refused or records.is_open)
+        table = _table(header, lines) if is_clean else None
+        yield table or _irregular(
+            [
+                _read_record(header, record)
+                for line in lines.numbered()
+                for record in records.add(line)
+                if record.text or record.refused
+            ]
         )
-        if cells
-    ]
+    yield _irregular([_read_record(header, line) for line in records.finish()])
+
+
+def _table(header: Sequence[str], lines: Lines) -> Block | None:
+    """Return the lines as a table, None where not each of them is one whole row."""
+    try:
+        table = list(csv.reader(lines.texts, strict=True))
+    except csv.Error:
+        return None
+    if len(table) != len(lines.texts) or {len(header)} != set(map(len, table)):
+        return None
+    columns = dict(zip(header, zip(*table, strict=True), strict=True))
+    return Block(
+        len(table),
+        columns,
+        lambda: [
+            (number, text, _given(header, cells))
+            for number, text, cells in zip(lines.numbers, lines.texts, table, strict=True)
+        ],
+    )
 
 
 def _read_record(header: Sequence[str], record: Line) -> Read:

@@ -36,8 +36,9 @@ _GIVEN: Final[Mapping[str, Reader]] = {
 CHANGEABLE: Final[Mapping[str, Reader]] = {**_GIVEN, "is_active": values.flag}
 """What can be changed of a registered device: not what it is addressed by."""
 REQUIRED: Final = ("user_id", "address", "platform")
-_FACTS: Final = ("project", "platform", "address_kind", *_TEXTS)
-FIELDS: Final = frozenset({*REQUIRED, *_FACTS, "tags", "last_seen_at"})
+FACTS: Final = ("project", "platform", "address_kind", *_TEXTS)
+"""What `Facts` are made of, in its order."""
+FIELDS: Final = frozenset({*REQUIRED, *FACTS, "tags", "last_seen_at"})
 """All that can be given about a device."""
 
 
@@ -95,7 +96,7 @@ class RowRules:
             **_GIVEN,
             "address": values.address,
             "address_kind": values.address_kind,
-            "last_seen_at": self._moment,
+            "last_seen_at": self.moment,
         }
 
     def check(self, given: Given) -> Row:
@@ -114,18 +115,33 @@ class RowRules:
     def _read(self, given: Given) -> Row:
         """Read the row as if all were well: nearly every row of a file is."""
         get = given.get
-        key = tuple(map(get, _FACTS))
-        facts = self._known.get(key) or self._read_facts(key)
         tags, seen = get("tags"), get("last_seen_at")
         return Row(
             values.user_id(given["user_id"]),
             values.address(given["address"]),
-            facts,
+            self.facts(tuple(map(get, FACTS))),
             None if tags is None else values.tags(tags),
-            None if seen is None else self._moment(seen),
+            None if seen is None else self.moment(seen),
         )
 
-    def _read_facts(self, key: tuple[object, ...]) -> Facts:
+    def facts(self, key: tuple[object, ...]) -> Facts:
+        """Return the facts that are given in the order of `FACTS`.
+
+        Raises:
+            ValueRefused: a rule is broken.
+            TypeError: one is a list or an object.
+        """
+        return self._known.get(key) or self._new_facts(key)
+
+    def moment(self, value: object) -> datetime:
+        """Return a moment that a device may have been seen at.
+
+        Raises:
+            ValueRefused: it is none.
+        """
+        return values.moment(value, latest=self._latest)
+
+    def _new_facts(self, key: tuple[object, ...]) -> Facts:
         """Read facts that were not met before, and remember them."""
         project, platform, kind, language, country, timezone, version = key
         facts = Facts(
@@ -149,9 +165,6 @@ class RowRules:
         if not isinstance(name, str) or name not in self._projects:
             raise ValueRefused("There is no such FCM project.")
         return self._projects[name]
-
-    def _moment(self, value: object) -> datetime:
-        return values.moment(value, latest=self._latest)
 
 
 def check_changes(given: Given) -> dict[str, object]:

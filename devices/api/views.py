@@ -35,7 +35,7 @@ from devices.api.serializers import (
 )
 from devices.models import DeviceImport, DeviceToken
 from devices.projects import UnknownProject
-from devices.rules import Given, RowRefused
+from devices.rules import RowRefused
 
 Result = TypeVar("Result")
 
@@ -100,7 +100,10 @@ class DeviceViewSet(
 
         400 only where not a single row is good.
         """
-        rows = request.data.get("rows", [])
+        body = _object(request)
+        if "rows" not in body:
+            raise ParseError("The body must be an array of devices, or lines of them.")
+        rows = body["rows"]
         done = services.upsert_devices(rows=rows, now=timezone.now())
         answer = {
             **asdict(done.merged),
@@ -135,12 +138,13 @@ class ImportViewSet(
     )
     def create(self, request: Request) -> Response:
         """Take a file, as the request's body; a worker imports it."""
-        if "file" not in request.data:
+        body = _object(request)
+        if "file" not in body:
             raise ParseError("The body must be the file, and not empty.")
         try:
             record = imports.take_upload(
-                stream=request.data["file"],
-                file_format=request.data["file_format"],
+                stream=body["file"],
+                file_format=body["file_format"],
                 project=request.query_params.get("project"),
                 user_id=request.user.pk,
                 now=timezone.now(),
@@ -164,7 +168,7 @@ class ImportViewSet(
         return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
 
 
-def _object(request: Request) -> Given:
+def _object(request: Request) -> dict[str, Any]:
     if not isinstance(request.data, dict):
         raise ParseError("The body must be an object.")
     return request.data
