@@ -17,7 +17,7 @@ class Scale:
     down_s: float
     """How long a server stays away."""
     faults: int
-    """How often something that is broken again and again is broken."""
+    """How often at most something is broken that is broken until the campaigns end."""
     every_s: float
     """How far apart those are."""
     troubled: int
@@ -56,7 +56,7 @@ def long(devices: int) -> Scale:
         devices=devices,
         rate=0,
         down_s=20,
-        faults=8,
+        faults=1_000,
         every_s=5,
         troubled=max(devices // 10, 1_500),
         end_within_s=600 + devices / 1_000,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 
 import redis
 
@@ -11,7 +10,7 @@ from loadtests.crash import processes
 from loadtests.crash.broker import Copier, hint_rescue, lose_chords
 from loadtests.crash.campaign import Campaign
 from loadtests.crash.result import BATCH, SENDING_AGAIN_S, Result, judged
-from loadtests.crash.scenarios.workers import launch_both
+from loadtests.crash.scenarios.workers import launch_both, while_sending
 from loadtests.crash.system import System
 from loadtests.crash.waiting import wait_until
 
@@ -57,12 +56,13 @@ def lose_the_callback(system: System) -> Result:
 def rescue_at_once(system: System) -> Result:
     """Many rescues run at once, while processes are killed that give them something to do."""
     campaigns = launch_both(system)
-    for _ in range(system.scale.faults):
+    killed = 0
+    for _ in while_sending(system, campaigns):
+        hint_rescue(system.broker_url, times=10)
         processes.kill_process(system.pids[0])
+        killed += 1
         hint_rescue(system.broker_url, times=10)
-        time.sleep(system.scale.every_s)
-        hint_rescue(system.broker_url, times=10)
-    return judged(system, *campaigns, repeats=BATCH * system.scale.faults, pause_s=SENDING_AGAIN_S)
+    return judged(system, *campaigns, repeats=BATCH * killed, pause_s=SENDING_AGAIN_S)
 
 
 def launch_poison(system: System) -> Campaign:

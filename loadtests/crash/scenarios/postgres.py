@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from loadtests.crash.result import SENDING_AGAIN_S, Result, judged
-from loadtests.crash.scenarios.workers import launch_both
+from loadtests.crash.scenarios.workers import launch_both, while_sending
 from loadtests.crash.system import System
 
 _CUT = """
@@ -36,9 +36,8 @@ def cut_connections(system: System) -> Result:
     """pg_terminate_backend on every connection, again and again."""
     campaigns = launch_both(system)
     cut = 0
-    for _ in range(system.scale.faults):
+    for _ in while_sending(system, campaigns):
         cut += system.database.value(_CUT)
-        time.sleep(system.scale.every_s)
     result = judged(system, *campaigns, repeats=0, pause_s=SENDING_AGAIN_S)
     result.notes.append(f"{cut} connections cut")
     result.demand(cut > 0, "no connection was cut")

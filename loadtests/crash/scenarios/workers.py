@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from loadtests.crash import processes
-from loadtests.crash.campaign import Campaign
+from loadtests.crash.campaign import ENDED, Campaign
 from loadtests.crash.processes import Worker
 from loadtests.crash.result import BATCH, SENDING_AGAIN_S, Result, judged
 from loadtests.crash.system import System
@@ -52,10 +53,22 @@ def kill_processes(system: System) -> Result:
     """SIGKILL a random process that sends, again and again."""
     chance = random.Random(4)
     campaigns = launch_both(system)
-    for _ in range(system.scale.faults):
+    killed = 0
+    for _ in while_sending(system, campaigns):
         processes.kill_process(chance.choice(system.pids))
+        killed += 1
+    result = judged(system, *campaigns, repeats=BATCH * killed, pause_s=SENDING_AGAIN_S)
+    result.notes.append(f"{killed} killed")
+    return result
+
+
+def while_sending(system: System, campaigns: Sequence[Campaign]) -> Iterator[None]:
+    """Yield at the scale's distance, up to its number of faults or the campaigns' end."""
+    for _ in range(system.scale.faults):
+        if all(campaign.status in ENDED for campaign in campaigns):
+            return
+        yield
         time.sleep(system.scale.every_s)
-    return judged(system, *campaigns, repeats=BATCH * system.scale.faults, pause_s=SENDING_AGAIN_S)
 
 
 def kill_worker(system: System) -> Result:
