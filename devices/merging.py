@@ -28,11 +28,14 @@ SOURCE_COLUMNS: Final = (
     "digest, position, project_id, user_id, address, address_kind, platform,"
     " language, country, timezone, app_version, tags, last_seen_at"
 )
-# With only indexes left to walk, the plan does not depend on statistics, which are always stale
-# here: the source has none, and the devices may just have grown from nothing to a million.
+# The plan must not depend on statistics, which are always stale here: the source has none, and the
+# devices may just be growing from nothing to a million. Planned for an empty table, a join reads the
+# whole index for every row. So each device is looked up by its key: a subquery with an OFFSET is
+# never made a join, and `= ANY (ARRAY[…])` joins by index lookups only. The memory is what the rows
+# of one range need, to be sorted and kept for the update.
 _PLAN: Final = """
-SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
-SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off
+SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off;
+SET LOCAL work_mem = '64MB'
 """
 _COUNT: Final = "SELECT count(*) FROM ({source}) AS row"
 _GIVEN: Final = """
@@ -53,7 +56,8 @@ WITH {given}, inserted AS (
     FROM given
    WHERE NOT EXISTS (  -- a conflict would use up an id
      SELECT FROM devices_devicetoken AS device
-      WHERE device.project_id = given.project_id AND device.address_digest = given.digest)
+      WHERE device.project_id = given.project_id AND device.address_digest = given.digest
+     OFFSET 0)
    ORDER BY digest, project_id
   ON CONFLICT (project_id, address_digest) DO NOTHING
   RETURNING 1
@@ -70,7 +74,8 @@ WITH {given}, locked AS (
   SELECT device.id, given.*, {revived} AS revived
     FROM given
     JOIN devices_devicetoken AS device
-      ON device.project_id = given.project_id AND device.address_digest = given.digest
+      ON device.project_id = ANY (ARRAY[given.project_id])
+     AND device.address_digest = ANY (ARRAY[given.digest])
    WHERE (device.user_id, device.platform) <> (given.user_id, given.platform)
       OR device.address_kind <> given.address_kind
       OR device.language <> given.language OR device.country <> given.country
@@ -94,7 +99,7 @@ WITH {given}, locked AS (
          inactive_reason = CASE WHEN locked.revived THEN '' ELSE device.inactive_reason END,
          inactive_since = CASE WHEN locked.revived THEN NULL ELSE device.inactive_since END,
          updated_at = %(now)s
-    FROM locked WHERE device.id = locked.id
+    FROM locked WHERE device.id = ANY (ARRAY[locked.id])
   RETURNING 1
 )
 SELECT (SELECT count(*) FROM given), (SELECT count(*) FROM updated)

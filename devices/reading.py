@@ -91,8 +91,10 @@ def _header(first: Lines) -> list[str]:
     _, text, reason = first.take_first()
     if reason:
         raise FileRefused(f"The header cannot be read: {reason}")
-    parsed = _cells(text)
-    names = [] if isinstance(parsed, Problem) else [name.strip() for name in parsed]
+    cells = _cells(text) if text else []
+    if isinstance(cells, Problem):
+        raise FileRefused(f"The header cannot be read: {cells.reason}")
+    names = [name.strip() for name in cells]
     known = ", ".join(sorted(FIELDS))
     for name in names:
         if name not in FIELDS:

@@ -133,8 +133,8 @@ class Staging:
 
 
 def _ranges(count: int) -> list[tuple[str, str]]:
-    """Return the first and the last digest of `count` ranges that cover all of them evenly."""
-    bounds = [2**128 * index // count for index in range(count + 1)]
+    """Return the first and the last digest of `count` ranges that share all digests evenly."""
+    bounds = [2**128 * index // max(count, 1) for index in range(count + 1)]
     return [
         (str(uuid.UUID(int=first)), str(uuid.UUID(int=after - 1)))
         for first, after in pairwise(bounds)

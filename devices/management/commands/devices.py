@@ -88,6 +88,8 @@ class Command(BaseCommand):
         file_format = options["format"] or _FORMATS.get(path.suffix.lower())
         if file_format is None:
             raise CommandError("Say what the file is: --format csv or --format ndjson.")
+        if options["rejects"] and options["rejects"].resolve() == path.resolve():
+            raise CommandError("The rejects must not overwrite the file.")
         began_at = time.monotonic()
         try:
             with path.open("rb") as source, _writable(options["rejects"]) as rejects:

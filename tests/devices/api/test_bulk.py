@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from devices.api import parsers
 from devices.models import DeviceToken, FcmProject
 from tests.cast import NOW, make_devices, seconds_later
-from tests.devices.api.conftest import Call
+from tests.devices.api.conftest import Call, send_bytes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("project")]
 PATH = "/api/devices/bulk/"
@@ -26,7 +26,7 @@ def told(**counts: Any) -> dict[str, Any]:
 
 
 def ndjson(staff: APIClient, *lines: bytes) -> tuple[int, Any]:
-    answer = staff.generic("POST", PATH, b"\n".join(lines), content_type="application/x-ndjson")
+    answer = send_bytes(staff, PATH, b"\n".join(lines), content_type="application/x-ndjson")
     return answer.status_code, answer.json()
 
 
@@ -82,7 +82,7 @@ def test_ndjson_is_taken_line_by_line(staff: APIClient) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"{}", b"null", b'"x"', b"\xff", b"[NaN]"])
 def test_a_body_that_is_no_array_is_refused(staff: APIClient, body: bytes) -> None:
-    answer = staff.generic("POST", PATH, body, content_type="application/json")
+    answer = send_bytes(staff, PATH, body, content_type="application/json")
     assert (answer.status_code, list(answer.json())) == (400, ["detail"])
 
 

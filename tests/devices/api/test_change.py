@@ -20,7 +20,7 @@ def device(project: FcmProject) -> DeviceToken:
 
 
 def stored(device: DeviceToken) -> dict[str, Any]:
-    return DeviceToken.objects.filter(pk=device.pk).values().get()
+    return dict(DeviceToken.objects.filter(pk=device.pk).values().get())
 
 
 @pytest.mark.parametrize(

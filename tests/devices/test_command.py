@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from devices.models import DeviceToken, FcmProject
+from tests.cast import make_devices, make_project
+
+
+@pytest.fixture
+def project() -> FcmProject:
+    return make_project(project_id="shop-app")
+
+
+def devices(*arguments: Any) -> str:
+    out = io.StringIO()
+    call_command("devices", *map(str, arguments), stdout=out, stderr=io.StringIO())
+    return out.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("project")
+class TestImport:
+    FILE = "user_id,address,platform\nann,a1,web\nbob,a2,symbian\n"
+
+    def test_a_file_is_imported_with_its_account_and_rejects(self, tmp_path: Path) -> None:
+        path, rejects = tmp_path / "devices.CSV", tmp_path / "rejects.csv"
+        path.write_text(self.FILE)
+        account = json.loads(devices("import", path, "--rejects", rejects, "--json"))
+        assert account.pop("elapsed_s") > 0
+        assert account == {
+            "rows": 2,
+            "rejected": 1,
+            "created": 1,
+            "updated": 0,
+            "unchanged": 0,
+            "repeated": 0,
+        }
+        assert rejects.read_text().splitlines() == [
+            "line,field,reason,row",
+            '3,platform,"Must be one of android, ios, web.","bob,a2,symbian"',
+        ]
+
+    def test_the_account_is_for_people_too(self, tmp_path: Path) -> None:
+        path = tmp_path / "devices.jsonl"
+        path.write_text('{"user_id": "ann", "address": "a1", "platform": "web"}')
+        lines = devices("import", path).splitlines()
+        assert lines[2].split() == ["created", "1"]
+        assert "rows/s" in lines[-1]
+
+    def test_a_file_of_another_name_needs_its_format(self, tmp_path: Path) -> None:
+        path = tmp_path / "devices.txt"
+        path.write_text(self.FILE)
+        with pytest.raises(CommandError, match="--format"):
+            devices("import", path)
+        devices("import", path, "--format", "csv", "--project", "shop-app")
+        assert DeviceToken.objects.get().user_id == "ann"
+
+    @pytest.mark.parametrize(
+        ("text", "options", "message"),
+        [
+            ("name\n", [], "There is no column 'name'"),
+            (FILE, ["--project", "nobodys"], "no FCM project 'nobodys'"),
+            (FILE, ["--rejects", "/dev/null/x"], "/dev/null/x"),
+        ],
+    )
+    def test_what_cannot_be_done_is_one_sentence(
+        self, tmp_path: Path, text: str, options: list[str], message: str
+    ) -> None:
+        path = tmp_path / "devices.csv"
+        path.write_text(text)
+        with pytest.raises(CommandError, match=message):
+            devices("import", path, *options)
+        assert not DeviceToken.objects.exists()
+
+    def test_the_rejects_never_overwrite_the_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "devices.csv"
+        path.write_text(self.FILE)
+        with pytest.raises(CommandError, match="overwrite"):
+            devices("import", path, "--rejects", path)
+        assert path.read_text() == self.FILE
+
+    def test_a_file_that_is_not_there_is_told(self, tmp_path: Path) -> None:
+        with pytest.raises(CommandError, match="No such file"):
+            devices("import", tmp_path / "none.csv")
+
+
+@pytest.mark.django_db
+class TestPrune:
+    def test_devices_not_seen_for_270_days_are_deactivated(self, project: FcmProject) -> None:
+        now = timezone.now()
+        [stale] = make_devices(project, 1, last_seen_at=now - timedelta(days=270, minutes=1))
+        [fresh] = make_devices(project, 1, last_seen_at=now - timedelta(days=269, hours=23))
+        assert devices("prune", "--dry-run") == "1 devices are stale.\n"
+        stale.refresh_from_db()
+        assert stale.is_active
+        assert devices("prune") == "1 stale devices are deactivated.\n"
+        stale.refresh_from_db()
+        fresh.refresh_from_db()
+        assert (stale.is_active, stale.inactive_reason) == (False, "stale")
+        assert fresh.is_active
+
+    def test_another_age_can_be_named(self, project: FcmProject) -> None:
+        make_devices(project, 1, last_seen_at=timezone.now() - timedelta(days=31))
+        assert devices("prune", "--days", 32) == "0 stale devices are deactivated.\n"
+        assert devices("prune", "--days", 30) == "1 stale devices are deactivated.\n"
+
+    def test_everybody_is_not_pruned_by_a_slip(self) -> None:
+        with pytest.raises(CommandError, match="--days"):
+            devices("prune", "--days", 0)
+
+
+@pytest.mark.django_db
+def test_a_device_or_a_users_devices_are_shown(project: FcmProject) -> None:
+    first, second = make_devices(project, 2, user_id="ann", tags={"имя": "Ана"})
+    make_devices(project, 1, user_id="bob")
+    shown = json.loads(devices("show", first.pk))
+    assert (shown["pk"], shown["project"], shown["tags"]) == (
+        first.pk,
+        "shop-app",
+        {"имя": "Ана"},
+    )
+    lines = devices("show", "--user", "ann").splitlines()
+    assert [json.loads(line)["pk"] for line in lines] == [first.pk, second.pk]
+    with pytest.raises(CommandError, match="no such device"):
+        devices("show", "--user", "nobody")
+
+
+@pytest.mark.django_db
+def test_devices_are_counted_by_project_platform_and_state(project: FcmProject) -> None:
+    make_devices(project, 2)
+    make_devices(project, 1, platform="ios", is_active=False, inactive_reason="stale")
+    assert [line.split() for line in devices("stats").splitlines()] == [
+        ["shop-app", "android", "active", "2"],
+        ["shop-app", "ios", "stale", "1"],
+    ]
+
+
+@pytest.mark.django_db
+def test_devices_are_deactivated_at_request(project: FcmProject) -> None:
+    first, second, third = make_devices(project, 3)
+    assert devices("deactivate", first.pk, second.pk) == "2 devices are deactivated.\n"
+    assert list(DeviceToken.objects.filter(is_active=True)) == [third]
+    assert devices("deactivate", first.pk) == "0 devices are deactivated.\n"
+    with pytest.raises(CommandError, match="no device 0"):
+        devices("deactivate", 0)
