@@ -115,7 +115,7 @@ FERNET_KEYS = environment.words("FERNET_KEYS")
 
 REDIS_URL = environment.text("REDIS_URL")
 BATCH_SIZE = 500
-WAVE_BATCHES = 2_000
+WAVE_BATCHES = environment.integer("WAVE_BATCHES", 2_000)
 """At most so many batches of one campaign and project stand in the broker: 1M devices."""
 LEASE_S = environment.integer("LEASE_S", 15)
 """How long a batch belongs to a worker that gives no sign of life; extended while it sends."""
@@ -147,7 +147,7 @@ _IS_AMQP = CELERY_BROKER_URL.startswith(("amqp", "pyamqp"))
 CELERY_TASK_QUEUES = [
     # On RabbitMQ they are replicated: a lost node loses no message.
     Queue(name, queue_arguments={"x-queue-type": "quorum"} if _IS_AMQP else None)
-    for name in ("high_priority", "default", "low_priority")
+    for name in ("rescue", "high_priority", "default", "low_priority")
 ]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
@@ -190,7 +190,8 @@ CELERY_BEAT_SCHEDULE = {
     "rescue": {
         "task": "campaigns.rescue",
         "schedule": RESCUE_INTERVAL_S,
-        "options": {"queue": "high_priority", "expires": RESCUE_INTERVAL_S * 2},
+        # A queue of its own: in a campaign's it would stand behind a whole wave, and expire.
+        "options": {"queue": "rescue", "expires": RESCUE_INTERVAL_S * 2},
     },
     "resume-imports": {
         "task": "devices.resume_imports",

@@ -12,7 +12,7 @@ import redis
 from celery import Celery
 from kombu import Exchange, Queue
 
-QUEUES = ("high_priority", "default", "low_priority")
+QUEUES = ("rescue", "high_priority", "default", "low_priority")
 
 
 def hint_rescue(broker_url: str, *, times: int) -> None:
@@ -21,7 +21,7 @@ def hint_rescue(broker_url: str, *, times: int) -> None:
     app = Celery(broker=broker_url, task_queues=[queue], set_as_current=False)
     with app.connection_for_write() as connection:
         for _ in range(times):
-            app.send_task("campaigns.rescue", queue="high_priority", connection=connection)
+            app.send_task("campaigns.rescue", queue="rescue", connection=connection)
 
 
 def lose_chords(client: redis.Redis) -> int:
