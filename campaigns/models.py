@@ -183,8 +183,13 @@ class DeliveryBatch(models.Model):
     outcomes, state and counts can't disagree.
     """
 
-    campaign = models.ForeignKey(PushCampaign, on_delete=models.PROTECT, related_name="batches")
-    project = models.ForeignKey(FcmProject, on_delete=models.PROTECT, related_name="+")
+    # Without indexes of their own: `batch_once` begins with both.
+    campaign = models.ForeignKey(
+        PushCampaign, on_delete=models.PROTECT, related_name="batches", db_index=False
+    )
+    project = models.ForeignKey(
+        FcmProject, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     seq = models.PositiveIntegerField(help_text="The batch's place in its lane, from 0.")
     device_ids = ArrayField(models.BigIntegerField())
     state = models.CharField(

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from pushcore.messages import AddressKind, Platform
+
+
+def validate_credentials_reference(reference: str) -> None:
+    """Refuse what is no reference: a key pasted in would lie in the database in clear.
+
+    Raises:
+        ValidationError: it begins with none of the schemes; the value is not repeated.
+    """
+    if not reference.startswith(("file:/", "env:", "encrypted:")):
+        message = "Name where the key is: file:/path, env:NAME, or encrypted:… (never the key)."
+        raise ValidationError(message)
 
 
 class FcmProject(models.Model):
@@ -21,7 +33,8 @@ class FcmProject(models.Model):
         help_text="The Google Cloud project's id, as in the service account's key.",
     )
     credentials = models.TextField(
-        help_text="`file:/path`, `env:NAME`, or `encrypted:` with a key made by this installation."
+        validators=[validate_credentials_reference],
+        help_text="`file:/path`, `env:NAME`, or `encrypted:` with a key made by this installation.",
     )
     quota_per_minute = models.PositiveIntegerField(
         default=600_000,

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('project_id', models.CharField(help_text="The Google Cloud project's id, as in the service account's key.", max_length=63, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9-]{4,62}$', 'This is no Google project id.')])),
-                ('credentials', models.TextField(help_text='`file:/path`, `env:NAME`, or `encrypted:` with a key made by this installation.')),
+                ('credentials', models.TextField(validators=[devices.models.validate_credentials_reference], help_text='`file:/path`, `env:NAME`, or `encrypted:` with a key made by this installation.')),
                 ('quota_per_minute', models.PositiveIntegerField(default=600000, help_text='Messages a minute that the provider grants the project; 0 for no pacing.')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
             ],

@@ -76,3 +76,17 @@ def test_names_show_neither_address_nor_credentials() -> None:
     project = make_project()
     [device] = make_devices(project, 1)
     assert (str(project), str(device)) == (project.project_id, f"device {device.pk} (android)")
+
+
+@pytest.mark.parametrize(
+    "reference", ["file:/run/secrets/fcm.json", "env:FCM_KEY", "encrypted:gAA"]
+)
+def test_a_reference_to_credentials_is_taken(reference: str) -> None:
+    FcmProject(project_id="acme-push", credentials=reference).full_clean()
+
+
+def test_a_key_instead_of_a_reference_is_refused_and_not_repeated() -> None:
+    key = '{"private_key": "-----BEGIN PRIVATE KEY-----"}'
+    with pytest.raises(ValidationError, match="never the key") as refusal:
+        FcmProject(project_id="acme-push", credentials=key).full_clean()
+    assert "BEGIN" not in str(refusal.value)
