@@ -79,7 +79,7 @@ def test_names_show_neither_address_nor_credentials() -> None:
 
 
 @pytest.mark.parametrize(
-    "reference", ["file:/run/secrets/fcm.json", "env:FCM_KEY", "encrypted:gAA"]
+    "reference", ["file:/run/secrets/fcm.json", "env:FCM_KEY", "encrypted:x"]
 )
 def test_a_reference_to_credentials_is_taken(reference: str) -> None:
     FcmProject(project_id="acme-push", credentials=reference).full_clean()
