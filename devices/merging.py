@@ -29,7 +29,7 @@ SOURCE_COLUMNS: Final = (
     " language, country, timezone, app_version, tags, last_seen_at"
 )
 # The plan must not depend on statistics, which are always stale here: the source has none, and the
-# devices may just be growing from nothing to a million. Planned for an empty table, a join reads the
+# devices may just be growing from nothing to a million. Planned for an empty table a join reads the
 # whole index for every row. So each device is looked up by its key: a subquery with an OFFSET is
 # never made a join, and `= ANY (ARRAY[…])` joins by index lookups only. The memory is what the rows
 # of one range need, to be sorted and kept for the update.
