@@ -36,11 +36,22 @@ _CHUNK: Final = 1 << 20
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('devices_import'), %s)"
 
 
-class UploadTooLarge(Exception):
+class UploadRefused(Exception):
+    """The file cannot be taken; nothing of it is kept."""
+
+
+class UploadTooLarge(UploadRefused):
     """The file is larger than this installation takes."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The file is larger than {limit} bytes.")
+
+
+class UploadCutShort(UploadRefused):
+    """The connection ended before the file did."""
+
+    def __init__(self, size: int, announced: int) -> None:
+        super().__init__(f"Only {size} of {announced} bytes arrived.")
 
 
 def upload_path(import_id: int) -> Path:
@@ -56,25 +67,29 @@ def rejects_path(import_id: int) -> Path:
 def take_upload(
     *,
     stream: IO[bytes],
+    size: int,
     file_format: FileFormat,
     project: str | None,
     user_id: int | None,
     now: datetime,
 ) -> DeviceImport:
-    """Store a file and have it imported soon.
+    """Store a file of `size` bytes and have it imported soon.
 
     Raises:
         UnknownProject: there is no such project; nothing is stored.
         UploadTooLarge: it is larger than `settings.IMPORT_MAX_BYTES`; nothing is stored.
+        UploadCutShort: not all of it arrived; nothing is stored.
     """
     project_of_rows = FcmProject.objects.filter(project_id=project).first() if project else None
     if project and project_of_rows is None:
         raise UnknownProject(project)
+    if size > settings.IMPORT_MAX_BYTES:
+        raise UploadTooLarge(settings.IMPORT_MAX_BYTES)
     folder = Path(settings.IMPORT_FOLDER)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = folder / f"{uuid4().hex}.part"
     try:
-        size = _store(stream, part)
+        _store(stream, part, size=size)
         with transaction.atomic():
             record = DeviceImport.objects.create(
                 file_format=file_format,
@@ -93,7 +108,7 @@ def take_upload(
 
 def run_import(*, import_id: int, clock: Callable[[], datetime]) -> None:
     """Import an uploaded file, unless another worker is at it or it is done."""
-    with _alone(import_id) as alone:
+    with sole_worker(import_id) as alone:
         if not alone:
             return
         claimed = DeviceImport.objects.filter(pk=import_id, finished_at=None).update(
@@ -126,18 +141,15 @@ def resume_imports(*, now: datetime) -> list[int]:
     return import_ids
 
 
-def _store(stream: IO[bytes], path: Path) -> int:
-    """Write the stream to a file; return its size in bytes."""
-    size, limit = 0, settings.IMPORT_MAX_BYTES
+def _store(stream: IO[bytes], path: Path, *, size: int) -> None:
+    left = size
     with path.open("xb") as file:
-        while chunk := stream.read(_CHUNK):
-            size += len(chunk)
-            if size > limit:
-                raise UploadTooLarge(limit)
-            file.write(chunk)
+        while left and (chunk := stream.read(min(left, _CHUNK))):
+            left -= file.write(chunk)
+        if left:
+            raise UploadCutShort(size - left, size)
         file.flush()
         os.fsync(file.fileno())
-    return size
 
 
 def _publish(import_id: int) -> None:
@@ -148,7 +160,7 @@ def _publish(import_id: int) -> None:
 
 
 @contextmanager
-def _alone(import_id: int) -> Iterator[bool]:
+def sole_worker(import_id: int) -> Iterator[bool]:
     """Hold the import's lock on a connection of its own; False where another holds it."""
     own = connection.copy()
     try:

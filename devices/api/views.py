@@ -144,6 +144,7 @@ class ImportViewSet(
         try:
             record = imports.take_upload(
                 stream=body["file"],
+                size=int(request.META["CONTENT_LENGTH"]),
                 file_format=body["file_format"],
                 project=request.query_params.get("project"),
                 user_id=request.user.pk,
@@ -153,6 +154,8 @@ class ImportViewSet(
             raise ValidationError({"project": [str(refusal)]}) from refusal
         except imports.UploadTooLarge as refusal:
             raise TooLarge(str(refusal)) from refusal
+        except imports.UploadCutShort as refusal:
+            raise ParseError(str(refusal)) from refusal
         return Response(self.get_serializer(record).data, status=202)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})

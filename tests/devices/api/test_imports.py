@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 
 from devices import imports
 from devices.models import DeviceImport, DeviceToken, FcmProject
+from devices.reading import FileFormat
 from tests.cast import make_project, seconds_later
 from tests.devices.api.conftest import send_bytes
 from tests.devices.conftest import Clock
@@ -131,6 +132,22 @@ def test_a_file_that_is_too_large_leaves_nothing_behind(
     settings.IMPORT_MAX_BYTES = len(FILE) - 1
     assert upload(staff).status_code == 413
     assert not DeviceImport.objects.exists()
+    assert not import_folder.exists()
+
+
+def test_a_file_that_arrives_in_part_leaves_nothing_behind(
+    import_folder: Path, clock: Clock
+) -> None:
+    with pytest.raises(imports.UploadCutShort, match="Only 10 of 11 bytes"):
+        imports.take_upload(
+            stream=io.BytesIO(b"0123456789"),
+            size=11,
+            file_format=FileFormat.CSV,
+            project=None,
+            user_id=None,
+            now=clock(),
+        )
+    assert not DeviceImport.objects.exists()
     assert list(import_folder.iterdir()) == []
 
 
@@ -172,7 +189,7 @@ def test_an_import_whose_worker_was_killed_begins_again(staff: APIClient, clock:
 
 def test_only_one_worker_imports_a_file(staff: APIClient, clock: Clock) -> None:
     import_id = upload(staff).json()["id"]
-    with imports._alone(import_id) as alone:
+    with imports.sole_worker(import_id) as alone:
         assert alone
         run_all(clock)
         assert DeviceImport.objects.get().status == "waiting"
