@@ -64,6 +64,9 @@ SCENARIOS: dict[str, Scenario] = {
     "fifty-sends": control.send_fifty_times,
 }
 DISK, RABBITMQ = "disk-full", "rabbitmq-kill"
+_HEAD = (
+    f"{'scenario':26}{'s':>7}{'devices':>11}{'lost':>6}{'repeated':>10}{'unknown':>9}  what else"
+)
 NAMES = [*SCENARIOS, DISK, RABBITMQ]
 
 
@@ -71,9 +74,7 @@ def main(arguments: list[str]) -> int:
     """Run the scenarios that are asked for; return 1 where any promise was broken."""
     options = _parse(arguments)
     scale = long(options.devices)
-    print(
-        f"{'scenario':26}{'s':>7}{'devices':>11}{'lost':>6}{'repeated':>10}  what else", flush=True
-    )
+    print(_HEAD, flush=True)
     broken = 0
     try:
         with tempfile.TemporaryDirectory(prefix="pushcore-crash-") as name:
@@ -183,9 +184,11 @@ def _tell(name: str, run: Callable[[], Result | str]) -> bool:
     devices = sum(account.expected for account in result.accounts)
     lost = sum(account.lost for account in result.accounts)
     repeats = sum(account.repeats for account in result.accounts)
+    unknown = sum(account.log["unknown"] for account in result.accounts)
     seconds = time.monotonic() - begin
     what = "; ".join([*result.notes, *(f"BROKEN: {one}" for one in result.violations)])
-    print(f"{name:26}{seconds:7.1f}{devices:11,}{lost:6}{repeats:10}  {what}", flush=True)
+    figures = f"{seconds:7.1f}{devices:11,}{lost:6}{repeats:10}{unknown:9}"
+    print(f"{name:26}{figures}  {what}", flush=True)
     return not result.violations
 
 

@@ -48,6 +48,8 @@ def judged(
         result.accounts.append(account)
         allowed = 0 if _is_at_most_once(campaign) else repeats
         result.violations += account.violations(repeats_allowed=allowed, status=status)
+    if taken_over := sum(campaign.batches("crashes > 0") for campaign in campaigns):
+        result.notes.append(f"{taken_over} batches taken over")
     if pause_s is not None:
         pause = longest_pause_s(system)
         result.notes.append(f"longest pause {pause:.1f} s")

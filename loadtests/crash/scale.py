@@ -41,17 +41,19 @@ SHORT = Scale(
     troubled=1_500,
     end_within_s=90,
     environment={
+        "WAVE_BATCHES": "4",
         "LEASE_S": "3",
         "RESCUE_INTERVAL_S": "1",
         "STANDSTILL_S": "2",
         "FCM_TIMEOUT_S": "10",
     },
 )
-"""A few seconds each. Leases and the rescue's patience are shortened, nothing else."""
+"""A few seconds each. Leases and the rescue's patience are shortened. Small waves let campaigns be
+sent side by side, so that what is broken is broken for all of them."""
 
 
 def long(devices: int) -> Scale:
-    """Return the long form: production's settings and pace."""
+    """Return the long form: production's settings and pace, with smaller waves as above."""
     return Scale(
         devices=devices,
         rate=0,
@@ -60,4 +62,5 @@ def long(devices: int) -> Scale:
         every_s=5,
         troubled=max(devices // 10, 1_500),
         end_within_s=600 + devices / 1_000,
+        environment={"WAVE_BATCHES": "40"},
     )

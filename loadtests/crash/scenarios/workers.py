@@ -19,33 +19,39 @@ GONE_WITHIN_S = 10.0
 
 def launch_both(system: System, *, share: float = 0.2) -> list[Campaign]:
     """Start a campaign of each guarantee, and wait until both are well under way."""
-    devices = system.scale.devices // 2
-    campaigns = [
-        system.launch(
-            system.audience(guarantee.replace("_", "-"), devices=devices), guarantee=guarantee
-        )
-        for guarantee in ("at_least_once", "at_most_once")
-    ]
+    campaigns = _launch(system, devices=system.scale.devices // 2)
     for campaign in campaigns:
         campaign.wait_for_share(share, within_s=system.scale.end_within_s)
+    if any(campaign.status in ENDED for campaign in campaigns):
+        message = "A campaign ended before anything was broken."
+        raise RuntimeError(message)
     return campaigns
 
 
 def launch_slowly(system: System) -> list[Campaign]:
     """Start a campaign of each guarantee, so slow that every process holds a batch of them."""
-    campaigns = [
-        system.launch(
-            system.audience(f"slowly-{guarantee}", devices=2 * BATCH * len(system.pids)),
-            guarantee=guarantee,
-            rate_limit_per_second=100,
-        )
-        for guarantee in ("at_least_once", "at_most_once")
-    ]
+    devices = 2 * BATCH * len(system.pids)
+    campaigns = _launch(system, devices=devices, rate_limit_per_second=100)
     wait_until(
         lambda: sum(one.batches("state = 'sending'") for one in campaigns) == len(system.pids),
         within_s=60,
         what="every process holds a batch",
     )
+    return campaigns
+
+
+def _launch(system: System, *, devices: int, **fields: object) -> list[Campaign]:
+    """Start a campaign of each guarantee; all is prepared before the first is started."""
+    campaigns = [
+        system.draft(
+            system.audience(guarantee.replace("_", "-"), devices=devices),
+            guarantee=guarantee,
+            **fields,
+        )
+        for guarantee in ("at_least_once", "at_most_once")
+    ]
+    for campaign in campaigns:
+        campaign.launch()
     return campaigns
 
 
