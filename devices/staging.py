@@ -110,7 +110,7 @@ class Staging:
         bounds = {"first": first, "last": last}
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                return merge(cursor, source=source, parameters=bounds, now=now)
+                return merge(cursor, source=source, parameters=bounds, now=now, is_large=True)
         finally:
             connection.close()
 

@@ -15,7 +15,7 @@ from tests.cast import make_devices, make_project
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("address", ["plain:APA91b_x-y", "ș🦊", "x" * 4_096])
+@pytest.mark.parametrize("address", ["plain:APA91b_x-y", "ș🦊", "x" * 4_096, "a\\b\\\\c\\101\\"])
 def test_an_address_is_found_by_the_first_half_of_its_sha_256(address: str) -> None:
     [device] = make_devices(make_project(), 1, address=address)
     device.refresh_from_db()
@@ -78,9 +78,7 @@ def test_names_show_neither_address_nor_credentials() -> None:
     assert (str(project), str(device)) == (project.project_id, f"device {device.pk} (android)")
 
 
-@pytest.mark.parametrize(
-    "reference", ["file:/run/secrets/fcm.json", "env:FCM_KEY", "encrypted:x"]
-)
+@pytest.mark.parametrize("reference", ["file:/run/secrets/fcm.json", "env:FCM_KEY", "encrypted:x"])
 def test_a_reference_to_credentials_is_taken(reference: str) -> None:
     FcmProject(project_id="acme-push", credentials=reference).full_clean()
 
