@@ -7,17 +7,26 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TypeVar
 
+from celery import current_app
 from django.db import connection
 
 Result = TypeVar("Result")
 
 
 def in_own_connection(call: Callable[[], Result]) -> Result:
-    """Call `call`, to be run in a thread, and close the connection that the thread has made."""
+    """Call `call`, to be run in a thread, and close the connections that the thread has made."""
     try:
         return call()
     finally:
         connection.close()
+        close_result_backend()
+
+
+def close_result_backend() -> None:
+    """Close this thread's connections to where Celery counts a chord's parts, if it has any."""
+    backend = getattr(current_app, "_backend", None)  # asked for by `backend`, it would be made
+    if backend is not None:
+        backend.client.connection_pool.disconnect()
 
 
 def run_at_once(count: int, call: Callable[[], Result]) -> list[Result]:

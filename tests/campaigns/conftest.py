@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import pytest
 from celery import current_app
+from celery.result import denied_join_result
 from kombu import Connection, Queue
 
 from campaigns.states import QUEUES
+from tests.concurrency import close_result_backend
 
 
 class Published(NamedTuple):
@@ -45,10 +47,20 @@ class Broker:
             bound.purge()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _closed_at_the_end() -> Iterator[None]:
+    """Close what Celery keeps open for the process's next message: there is none."""
+    yield
+    close_result_backend()
+    current_app.amqp.producer_pool.force_close_all()  # type: ignore[attr-defined]
+    current_app.pool.force_close_all()  # type: ignore[attr-defined]
+
+
 @pytest.fixture
 def broker() -> Iterator[Broker]:
     """The real broker with empty queues."""
-    with current_app.connection_for_read() as connection:
+    # Waves are published by workers, which subscribe to no results; others would.
+    with denied_join_result(), current_app.connection_for_read() as connection:
         broker = Broker(connection)
         broker.lose_everything()
         yield broker
