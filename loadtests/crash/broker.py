@@ -17,7 +17,7 @@ QUEUES = ("rescue", "high_priority", "default", "low_priority")
 
 def hint_rescue(broker_url: str, *, times: int) -> None:
     """Publish the rescue's message so often at once, as a beat gone wild would."""
-    queue = Queue("high_priority", Exchange(""), "high_priority", no_declare=True)
+    queue = Queue("rescue", Exchange(""), "rescue", no_declare=True)
     app = Celery(broker=broker_url, task_queues=[queue], set_as_current=False)
     with app.connection_for_write() as connection:
         for _ in range(times):
