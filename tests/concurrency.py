@@ -26,6 +26,9 @@ def close_result_backend() -> None:
     """Close this thread's connections to where Celery counts a chord's parts, if it has any."""
     backend = getattr(current_app, "_backend", None)  # asked for by `backend`, it would be made
     if backend is not None:
+        # A chord's result listens to each of its parts; it would open a connection again, when it
+        # is collected, to say that it no longer does.
+        backend.result_consumer.subscribed_to.clear()
         backend.client.connection_pool.disconnect()
 
 

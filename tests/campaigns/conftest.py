@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from celery import current_app
-from celery.result import denied_join_result
 from kombu import Connection, Queue
 
 from campaigns.states import QUEUES
@@ -59,8 +58,7 @@ def _closed_at_the_end() -> Iterator[None]:
 @pytest.fixture
 def broker() -> Iterator[Broker]:
     """The real broker with empty queues."""
-    # Waves are published by workers, which subscribe to no results; others would.
-    with denied_join_result(), current_app.connection_for_read() as connection:
+    with current_app.connection_for_read() as connection:
         broker = Broker(connection)
         broker.lose_everything()
         yield broker
