@@ -236,7 +236,7 @@ def _one_at_a_time() -> Iterator[None]:
     """Wait while another run makes the environment; the kernel frees the lock of a killed one."""
     folder = CHECKOUT / ".data"
     try:
-        if not folder.exists():
+        with contextlib.suppress(FileExistsError):  # another run may be making it just now
             folder.mkdir()
             folder.chmod(0o755)  # the servers' user passes through, whatever the umask
         lock = (folder / "environment.lock").open("a")

@@ -57,10 +57,8 @@ def test_every_project_has_something_to_send_from_the_first_second(broker: Broke
     plan_and_dispatch(campaign)
     batches = DeliveryBatch.objects.in_bulk(published(broker))
     lanes = list(Lane.objects.order_by("project_id").values_list("project_id", flat=True))
-    assert [(batch.project_id, batch.seq) for batch in batches.values()] == [
-        (lanes[0], 0),
-        (lanes[1], 0),
-    ]
+    sent = sorted((batch.project_id, batch.seq) for batch in batches.values())
+    assert sent == [(lanes[0], 0), (lanes[1], 0)]
     assert account(campaign) == {"total_recipients": 8}
 
 
