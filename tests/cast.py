@@ -61,6 +61,19 @@ def start_and_plan(campaign: PushCampaign, *, now: datetime = NOW) -> list[Deliv
     return list(DeliveryBatch.objects.filter(campaign=campaign).order_by("project_id", "seq"))
 
 
+def planned(devices: int, **fields: Any) -> tuple[PushCampaign, list[DeliveryBatch]]:
+    """Return a campaign to so many devices of a new project, started and planned."""
+    make_devices(make_project(), devices)
+    campaign = make_campaign(**fields)
+    return campaign, start_and_plan(campaign)
+
+
+def status_of(campaign: PushCampaign) -> str:
+    """Return the campaign's status as it stands in the database."""
+    campaign.refresh_from_db()
+    return campaign.status
+
+
 def claim(batch: DeliveryBatch, *, now: datetime = NOW) -> Entry:
     """Claim a batch that is sure to be free."""
     entry = claim_pending_batch(batch_id=batch.pk, now=now, lease_s=LEASE_S)

@@ -15,12 +15,10 @@ from tests.cast import (
     NOW,
     account,
     claim,
-    make_campaign,
-    make_devices,
-    make_project,
+    planned,
     seconds_later,
     settle_all,
-    start_and_plan,
+    status_of,
 )
 
 pytestmark = pytest.mark.django_db
@@ -32,12 +30,6 @@ def small_batches(settings: Settings) -> None:
     settings.STANDSTILL_S = 10
 
 
-def planned(devices: int, **fields: object) -> tuple[PushCampaign, list[DeliveryBatch]]:
-    make_devices(make_project(), devices)
-    campaign = make_campaign(**fields)
-    return campaign, start_and_plan(campaign)
-
-
 def rescue_after(seconds: float) -> None:
     """Let the rescue look, as one that has been looking all the time."""
     RescueRun.objects.update_or_create(pk=1, defaults={"ran_at": seconds_later(seconds)})
@@ -46,11 +38,6 @@ def rescue_after(seconds: float) -> None:
 
 def reloaded(batch: DeliveryBatch) -> DeliveryBatch:
     return DeliveryBatch.objects.get(pk=batch.pk)
-
-
-def status_of(campaign: PushCampaign) -> str:
-    campaign.refresh_from_db()
-    return campaign.status
 
 
 def send(batch: DeliveryBatch) -> Published:

@@ -23,9 +23,10 @@ from tests.cast import (
     make_campaign,
     make_devices,
     make_project,
+    planned,
     seconds_later,
     settle_all,
-    start_and_plan,
+    status_of,
 )
 from tests.concurrency import run_at_once
 
@@ -37,19 +38,8 @@ def small_batches(settings: Settings) -> None:
     settings.BATCH_SIZE = 2
 
 
-def planned(devices: int, **fields: object) -> tuple[PushCampaign, list[DeliveryBatch]]:
-    make_devices(make_project(), devices)
-    campaign = make_campaign(**fields)
-    return campaign, start_and_plan(campaign)
-
-
 def plan(campaign: PushCampaign) -> Published:
     return Published("execute_push_campaign", [campaign.pk])
-
-
-def status_of(campaign: PushCampaign) -> str:
-    campaign.refresh_from_db()
-    return campaign.status
 
 
 def states(campaign: PushCampaign) -> list[str]:
