@@ -23,8 +23,18 @@ INSTALLED_APPS = [
     "rest_framework.authtoken",
     "django_filters",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "drf_standardized_errors",
+    "auditlog",
+    "django_guid",
+    "django_celery_beat",
+    "django_typer",
     "devices",
+    "devices.segments",
     "campaigns",
+    "campaigns.access",
+    "campaigns.idempotency",
+    "campaigns.schedules",
 ]
 
 MIDDLEWARE = [

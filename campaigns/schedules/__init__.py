@@ -1,0 +1,1 @@
+"""Campaigns that come again: cron, time zones, windows."""

@@ -1,0 +1,1 @@
+"""Audiences by rule, by list, and what they leave out."""
