@@ -88,7 +88,8 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_PERMISSION_CLASSES": ["campaigns.access.permissions.HasScope"],
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -102,6 +103,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Push campaigns to millions of devices, each one accounted for.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["campaigns.access.permissions.HasAnyScope"],
 }
 
 # --- Files of devices -------------------------------------------------------------------------
@@ -213,7 +215,7 @@ CELERY_BEAT_SCHEDULE = {
 # --- Metrics: pushcore/metrics.py declares them --------------------------------------------------
 
 METRICS_OPEN = environment.integer("METRICS_OPEN", 0) == 1
-"""Whether `/metrics` answers anybody who can reach it, and not staff only."""
+"""Whether `/metrics` answers anybody who can reach it, and not only who has a key."""
 
 # --- Logs: a sentence each, never an address or a bearer token ----------------------------------
 

@@ -1,6 +1,7 @@
-"""The app's name and place."""
+"""The app's name and place, and what is made after every `migrate`."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class AccessConfig(AppConfig):
@@ -8,3 +9,9 @@ class AccessConfig(AppConfig):
 
     name = "campaigns.access"
     label = "access"
+
+    def ready(self) -> None:
+        """Have the roles' groups made wherever the tables are."""
+        from campaigns.access.roles import make_groups
+
+        post_migrate.connect(make_groups, sender=self)

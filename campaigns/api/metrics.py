@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import ClassVar
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -11,7 +12,7 @@ from drf_spectacular.utils import extend_schema
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from rest_framework.permissions import AllowAny, BasePermission, IsAdminUser
+from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -20,14 +21,18 @@ from pushcore import metrics  # noqa: F401 -- declares what a process without an
 
 
 class MetricsView(APIView):
-    """All metrics in Prometheus's text formats: for staff, or for everybody by `METRICS_OPEN`.
+    """All metrics in Prometheus's text formats, for whoever may see campaigns.
+
+    `METRICS_OPEN` opens them to everybody.
 
     With `PROMETHEUS_MULTIPROC_DIR` those of all processes that share the folder, else this one's.
     """
 
+    required_scopes: ClassVar[dict[str, str]] = {"get": "campaigns:read"}
+
     def get_permissions(self) -> list[BasePermission]:
         """Let in whom the setting says."""
-        return [AllowAny() if settings.METRICS_OPEN else IsAdminUser()]
+        return [AllowAny()] if settings.METRICS_OPEN else super().get_permissions()
 
     def perform_content_negotiation(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from django.utils import timezone
@@ -32,6 +32,25 @@ class CampaignViewSet(
 ):
     """Campaigns: create, launch, steer, and watch."""
 
+    required_scopes: ClassVar[dict[str, str]] = {
+        "list": "campaigns:read",
+        "retrieve": "campaigns:read",
+        "active": "campaigns:read",
+        "stats": "campaigns:read",
+        "create": "campaigns:write",
+        "update": "campaigns:write",
+        "partial_update": "campaigns:write",
+        "destroy": "campaigns:write",
+        "duplicate": "campaigns:write",
+        "send": "campaigns:send",
+        "schedule": "campaigns:send",
+        "unschedule": "campaigns:send",
+        "pause": "campaigns:send",
+        "resume": "campaigns:send",
+        "cancel": "campaigns:send",
+        "set_rate": "campaigns:send",
+        "retry_failed": "campaigns:send",
+    }
     queryset = PushCampaign.objects.order_by("-pk")
     serializer_class = CampaignSerializer
     filterset_fields = ["status", "priority"]

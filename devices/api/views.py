@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.http import FileResponse, Http404
 from django.utils import timezone
@@ -47,6 +47,14 @@ class DeviceViewSet(
 ):
     """Devices: register, look up, change, deactivate."""
 
+    required_scopes: ClassVar[dict[str, str]] = {
+        "list": "devices:read",
+        "retrieve": "devices:read",
+        "create": "devices:write",
+        "partial_update": "devices:write",
+        "destroy": "devices:write",
+        "bulk": "devices:write",
+    }
     queryset = DeviceToken.objects.select_related("project")
     serializer_class = DeviceSerializer
     pagination_class = NewestFirst
@@ -124,6 +132,12 @@ class ImportViewSet(
 ):
     """Files of devices, imported in the background."""
 
+    required_scopes: ClassVar[dict[str, str]] = {
+        "list": "devices:read",
+        "retrieve": "devices:read",
+        "create": "devices:write",
+        "rejects": "devices:read",
+    }
     queryset = DeviceImport.objects.select_related("project").order_by("-pk")
     serializer_class = ImportSerializer
     parser_classes = [CsvFileParser, NdjsonFileParser]

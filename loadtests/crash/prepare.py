@@ -2,7 +2,7 @@
 
     python -m loadtests.crash.prepare <project id>=<key file>…
 
-Prints the API key of a staff user on the last line. A process of its own, as the harness itself
+Prints the API key of a superuser on the last line. A process of its own, as the harness itself
 knows no Django: it also breaks engines with settings other than its own.
 """
 
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
         FcmProject.objects.update_or_create(
             project_id=project_id, defaults={"credentials": f"file:{key_file}"}
         )
-    user, _made = User.objects.get_or_create(username="crash", defaults={"is_staff": True})
+    user, _made = User.objects.update_or_create(username="crash", defaults={"is_superuser": True})
     token, _made = Token.objects.get_or_create(user=user)
     print(token.key)
 

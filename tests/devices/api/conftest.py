@@ -31,7 +31,7 @@ class Call(Protocol):
 
 @pytest.fixture
 def staff_user() -> User:
-    user: User = get_user_model().objects.create_user("staff", is_staff=True)
+    user: User = get_user_model().objects.create_user("staff", is_superuser=True)
     return user
 
 
