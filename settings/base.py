@@ -198,17 +198,19 @@ if _IS_AMQP:
 CELERY_REDIS_SOCKET_TIMEOUT = 30.0
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 5.0
 CELERY_REDIS_SOCKET_KEEPALIVE = True
+CELERY_BEAT_SCHEDULER = "settings.beat:Scheduler"
+# Written into the database when beat starts; `expire_seconds` as its rows call `expires`.
 CELERY_BEAT_SCHEDULE = {
     "rescue": {
         "task": "campaigns.rescue",
         "schedule": RESCUE_INTERVAL_S,
         # A queue of its own: in a campaign's it would stand behind a whole wave, and expire.
-        "options": {"queue": "rescue", "expires": RESCUE_INTERVAL_S * 2},
+        "options": {"queue": "rescue", "expire_seconds": RESCUE_INTERVAL_S * 2},
     },
     "resume-imports": {
         "task": "devices.resume_imports",
         "schedule": 60,
-        "options": {"queue": "low_priority", "expires": 60},
+        "options": {"queue": "low_priority", "expire_seconds": 60},
     },
 }
 

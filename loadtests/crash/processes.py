@@ -7,7 +7,6 @@ import itertools
 import os
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
@@ -83,13 +82,11 @@ def wait_until_ready(worker: Worker) -> None:
     wait_until(is_ready, within_s=START_TIMEOUT_S, what="the worker is ready")
 
 
-def start_beat(children: Children, *, folder: Path) -> Child:
-    """Start beat, with a schedule file of its own."""
-    number = next(_numbers)
+def start_beat(children: Children) -> Child:
+    """Start beat."""
     return children.start(
-        f"beat-{number}",
-        *("celery", "--app", "settings.celery", "beat"),
-        *("--schedule", str(folder / f"beat-{number}"), "--pidfile", ""),
+        f"beat-{next(_numbers)}",
+        *("celery", "--app", "settings.celery", "beat", "--pidfile", ""),
         stop_signal=signal.SIGKILL,
     )
 

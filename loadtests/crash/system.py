@@ -51,7 +51,6 @@ class System:
     database: Database
     api: Api
     children: Children
-    folder: Path
     web_port: int
     web: Child
     beat: Child
@@ -133,7 +132,7 @@ class System:
 
     def restart_beat(self) -> None:
         """Start beat anew, after it was killed."""
-        self.beat = processes.start_beat(self.children, folder=self.folder)
+        self.beat = processes.start_beat(self.children)
 
     def restart_web(self) -> None:
         """Start the web server anew, after it was killed, and wait until it answers."""
@@ -194,10 +193,9 @@ def running_system(
             database=Database(servers.database_url),
             api=Api(f"http://127.0.0.1:{port}", api_key=key),
             children=children,
-            folder=folder,
             web_port=port,
             web=processes.start_web(children, port=port),
-            beat=processes.start_beat(children, folder=folder),
+            beat=processes.start_beat(children),
         )
         stack.callback(system.database.close)
         system.mend_processes()

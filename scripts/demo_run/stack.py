@@ -59,7 +59,7 @@ def running_stack(options: Options, *, folder: Path, screen: Screen) -> Iterator
         login = _prepare(options, key_file=folder / "service-account.json", screen=screen)
         screen.step("Starting web server, workers and beat")
         children = stack.enter_context(Children(logs=folder / "logs", environment=os.environ))
-        workers = _start_workers(children, count=options.workers, folder=folder)
+        workers = _start_workers(children, count=options.workers)
         _start_web(children, port=port, with_pages=options.serve)
         api = Api(f"http://127.0.0.1:{port}", api_key=login.api_key)
         api.wait_until_up(children.check)
@@ -132,7 +132,7 @@ def _prepare(options: Options, *, key_file: Path, screen: Screen) -> Login:
     return prepare.prepare_login()
 
 
-def _start_workers(children: Children, *, count: int, folder: Path) -> Child:
+def _start_workers(children: Children, *, count: int) -> Child:
     """Start Celery's worker, which is returned, and beat."""
     # SIGQUIT is Celery's cold shutdown: it ends the pool's processes at once. What they were
     # sending stays in the ledger, which is what the ledger is for.
@@ -145,11 +145,7 @@ def _start_workers(children: Children, *, count: int, folder: Path) -> Child:
         *("--", "worker.soft_shutdown_timeout=0"),
         stop_signal=signal.SIGQUIT,
     )
-    children.start(
-        "beat",
-        *("celery", "--app", "settings.celery", "beat"),
-        *("--schedule", str(folder / "beat-schedule"), "--pidfile", ""),
-    )
+    children.start("beat", "celery", "--app", "settings.celery", "beat", "--pidfile", "")
     return worker
 
 
