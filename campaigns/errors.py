@@ -2,7 +2,8 @@
 
 CampaignError
 ├── IllegalMove        the campaign's status does not allow it (409)
-└── PayloadRefused     the message can't be sent as it is (400)
+├── FieldsRefused      what stands in its fields can't be sent (400)
+└── ScheduledInPast    the moment has passed (400)
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class IllegalMove(CampaignError):
         super().__init__(f"Cannot {move} a campaign that is {status}; allowed now: {options}.")
 
 
-class PayloadRefused(CampaignError):
-    """The campaign's message breaks the provider's rules."""
+class FieldsRefused(CampaignError):
+    """What stands in the campaign's fields can't be sent; `problems` are named by them."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = list(problems)

@@ -99,9 +99,10 @@ def _stats(campaign: PushCampaign, *, rate: float, lanes: Sequence[Lane]) -> Sta
 
 def active_campaigns() -> QuerySet[PushCampaign]:
     """Return the campaigns that are being sent or paused, the newest first."""
-    return PushCampaign.objects.filter(
+    running = PushCampaign.objects.filter(
         status__in=[CampaignStatus.PROCESSING, CampaignStatus.PAUSED]
-    ).order_by("-started_at")
+    )
+    return running.defer("target_user_ids").order_by("-started_at")
 
 
 def _progress(campaign: PushCampaign) -> float:

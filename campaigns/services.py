@@ -1,4 +1,4 @@
-"""What people and programs ask of campaigns; API, command line and schedules all call these.
+"""How people and programs steer campaigns; API, command line and schedules all call these.
 
 Each function is one decision: it is made by a guarded UPDATE, and what follows from it is
 published on commit. A broker that is away delays a campaign, it never loses one: the rescue
@@ -9,39 +9,21 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from campaigns import transitions
-from campaigns.errors import CampaignError, PayloadRefused, ScheduledInPast
+from campaigns.drafts import refuse_unfit
+from campaigns.errors import CampaignError, ScheduledInPast
 from campaigns.ledger import reopen_failed
 from campaigns.models import PushCampaign
 from campaigns.planner import open_lanes
 from campaigns.rescue import close_stopped_campaign
 from campaigns.states import CampaignStatus, Move
-from pushcore.validation import Problem, validate
 
 logger = logging.getLogger(__name__)
-
-
-def create_campaign(
-    *, user: AbstractBaseUser | AnonymousUser, now: datetime, **fields: Any
-) -> PushCampaign:
-    """Save a draft.
-
-    Raises:
-        PayloadRefused: the provider would refuse the message; nothing is saved.
-    """
-    campaign = PushCampaign(created_by_id=user.pk, **fields)
-    refuse_bad_payload(campaign, now=now)
-    campaign.save(force_insert=True)
-    campaign.refresh_from_db()
-    return campaign
 
 
 def start_campaign(*, campaign_id: int, task_id: UUID, now: datetime) -> PushCampaign:
@@ -49,37 +31,17 @@ def start_campaign(*, campaign_id: int, task_id: UUID, now: datetime) -> PushCam
 
     Raises:
         IllegalMove: it was started before (a second caller never sends a second time).
-        PayloadRefused: the provider would refuse the message.
+        FieldsRefused: the provider would refuse the message, or it is for nobody.
         PushCampaign.DoesNotExist: there is no such campaign.
     """
-    campaign = PushCampaign.objects.get(pk=campaign_id)
-    if campaign.status in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED):
-        refuse_bad_payload(campaign, now=now)
     with transaction.atomic():
         transitions.start(campaign_id=campaign_id, task_id=task_id, now=now)
+        # Read under the lock that the move holds: nobody changes any more what is looked at here.
+        campaign = PushCampaign.objects.get(pk=campaign_id)
+        refuse_unfit(campaign, now=now)
         open_lanes(campaign=campaign, now=now)
         transaction.on_commit(lambda: publish_plan(campaign, task_id=task_id))
-    campaign.refresh_from_db()
     return campaign
-
-
-def refuse_bad_payload(campaign: PushCampaign, *, now: datetime) -> None:
-    """Check the campaign's message against the provider's rules.
-
-    Raises:
-        PayloadRefused: with every problem found, by the names of the campaign's fields.
-    """
-    if problems := validate(campaign.content(), now=now):
-        raise PayloadRefused([_in_our_words(problem) for problem in problems])
-
-
-_OUR_NAMES = {"body": "message", "data": "data_payload", "content": "non_field_errors"}
-"""The engine's name of a field → the campaign's; the size is a matter of all fields together."""
-
-
-def _in_our_words(problem: Problem) -> Problem:
-    field, dot, key = problem.field.partition(".")
-    return problem._replace(field=_OUR_NAMES.get(field, field) + dot + key)
 
 
 def schedule_campaign(*, campaign_id: int, scheduled_at: datetime, now: datetime) -> None:
@@ -87,15 +49,16 @@ def schedule_campaign(*, campaign_id: int, scheduled_at: datetime, now: datetime
 
     Raises:
         IllegalMove: it was started before.
-        PayloadRefused: the provider would refuse the message.
+        FieldsRefused: the provider would refuse the message, or it is for nobody.
         ScheduledInPast: the moment has passed.
     """
     if scheduled_at <= now:
         raise ScheduledInPast(scheduled_at)
-    refuse_bad_payload(PushCampaign.objects.get(pk=campaign_id), now=scheduled_at)
-    transitions.move_campaign(
-        campaign_id=campaign_id, move=Move.SCHEDULE, scheduled_at=scheduled_at
-    )
+    with transaction.atomic():
+        transitions.move_campaign(
+            campaign_id=campaign_id, move=Move.SCHEDULE, scheduled_at=scheduled_at
+        )
+        refuse_unfit(PushCampaign.objects.get(pk=campaign_id), now=scheduled_at)
 
 
 def unschedule_campaign(*, campaign_id: int) -> None:

@@ -106,6 +106,9 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["campaigns.access.permissions.HasAnyScope"],
 }
 
+MAX_TARGET_USER_IDS = environment.integer("MAX_TARGET_USER_IDS", 100_000)
+"""What one campaign may name; they are read whole at its planning. More belong into a list."""
+
 # --- Files of devices -------------------------------------------------------------------------
 
 IMPORT_FOLDER = environment.text("IMPORT_FOLDER", str(BASE_DIR / ".data" / "imports"))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.core.validators import ProhibitNullCharactersValidator
 from rest_framework import serializers
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from campaigns.models import PushCampaign
-
-MAX_TARGET_USERS = 100_000
 
 
 def refuse_unstorable_texts(value: object) -> None:
@@ -37,6 +36,26 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(inner)
 
 
+class UserIdsField(serializers.ListField):
+    """The application's own user ids; counted before any is looked at."""
+
+    child = serializers.CharField(max_length=255)
+    default_error_messages = {
+        "too_many": "{count} user ids are more than the {limit} that one campaign may name."
+    }
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        """Return the ids.
+
+        Raises:
+            ValidationError: they are too many, or one of them is none.
+        """
+        limit = settings.MAX_TARGET_USER_IDS
+        if isinstance(data, list) and len(data) > limit:
+            self.fail("too_many", count=len(data), limit=limit)
+        return super().to_internal_value(data)
+
+
 class CampaignSerializer(serializers.ModelSerializer[PushCampaign]):
     """A campaign: what it says and whom it is for can be written, the account only read."""
 
@@ -50,9 +69,8 @@ class CampaignSerializer(serializers.ModelSerializer[PushCampaign]):
         default=dict,
         validators=[refuse_unstorable_texts],
     )
-    target_user_ids = serializers.ListField(
-        child=serializers.CharField(max_length=255), max_length=MAX_TARGET_USERS, default=list
-    )
+    target_user_ids = UserIdsField(default=list)
+    target_user_count = serializers.SerializerMethodField()
     allowed_moves = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta:
@@ -68,6 +86,7 @@ class CampaignSerializer(serializers.ModelSerializer[PushCampaign]):
             "platform_overrides",
             "target_all",
             "target_user_ids",
+            "target_user_count",
             "time_to_live_s",
             "rate_limit_per_second",
             "guarantee",
@@ -106,21 +125,20 @@ class CampaignSerializer(serializers.ModelSerializer[PushCampaign]):
         ]
         extra_kwargs = {"rate_limit_per_second": {"min_value": 1}}
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse a campaign for nobody, and one that names users and everybody at once."""
-        everybody, users = attrs.get("target_all"), attrs.get("target_user_ids")
-        if everybody and users:
-            raise serializers.ValidationError(
-                {"target_user_ids": "A campaign to everybody (`target_all`) names no users."}
-            )
-        if not everybody and not users:
-            raise serializers.ValidationError(
-                {
-                    "target_all": "Say whom it is for: `target_user_ids`, or `target_all: true`"
-                    " for everybody."
-                }
-            )
-        return attrs
+    def get_target_user_count(self, campaign: PushCampaign) -> int:
+        """How many user ids it names; 0 for everybody."""
+        return len(campaign.target_user_ids)
+
+
+class CampaignSummarySerializer(CampaignSerializer):
+    """A campaign without the user ids it names, which may be very many: only how many there are."""
+
+    class Meta(CampaignSerializer.Meta):
+        fields = [name for name in CampaignSerializer.Meta.fields if name != "target_user_ids"]
+
+    def get_target_user_count(self, campaign: PushCampaign) -> int:
+        """How many user ids it names, as the query has counted them; 0 for everybody."""
+        return int(campaign.target_user_count)  # type: ignore[attr-defined]  # annotated
 
 
 class ScheduleSerializer(serializers.Serializer[Any]):

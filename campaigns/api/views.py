@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import uuid4
 
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
@@ -13,9 +14,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import services
+from campaigns import drafts, services
+from campaigns.api.filters import CampaignFilter
+from campaigns.api.pagination import CampaignPages
 from campaigns.api.serializers import (
     CampaignSerializer,
+    CampaignSummarySerializer,
     RateSerializer,
     ScheduleSerializer,
     SentSerializer,
@@ -27,7 +31,6 @@ from campaigns.queries import Stats, active_campaigns, stats_of, stats_of_each
 
 class CampaignViewSet(
     mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
     viewsets.GenericViewSet[PushCampaign],
 ):
     """Campaigns: create, launch, steer, and watch."""
@@ -52,19 +55,69 @@ class CampaignViewSet(
         "retry_failed": "campaigns:send",
     }
     queryset = PushCampaign.objects.order_by("-pk")
-    serializer_class = CampaignSerializer
-    filterset_fields = ["status", "priority"]
+    serializer_class = CampaignSummarySerializer
+    pagination_class = CampaignPages
+    filterset_class = CampaignFilter
     lookup_value_regex = r"\d{1,18}"
+
+    def get_queryset(self) -> QuerySet[PushCampaign]:
+        """Leave the named user ids where they are, unless one campaign is read for itself."""
+        campaigns = super().get_queryset()
+        if self.action == "retrieve":
+            return campaigns
+        return campaigns.defer("target_user_ids").annotate(
+            target_user_count=F("target_user_ids__len")
+        )
+
+    @extend_schema(responses=CampaignSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Read one campaign, with all user ids that it names."""
+        return Response(CampaignSerializer(self.get_object()).data)
 
     @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer})
     def create(self, request: Request) -> Response:
         """Create a draft."""
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        campaign = services.create_campaign(
-            user=request.user, now=timezone.now(), **serializer.validated_data
+        wanted = CampaignSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        campaign = drafts.create_campaign(
+            user=request.user, now=timezone.now(), **wanted.validated_data
         )
-        return Response(self.get_serializer(campaign).data, status=201)
+        return Response(CampaignSerializer(campaign).data, status=201)
+
+    @extend_schema(request=CampaignSerializer, responses=CampaignSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change some fields of a campaign of which nothing was sent yet."""
+        wanted = CampaignSerializer(data=request.data, partial=True)
+        wanted.is_valid(raise_exception=True)
+        campaign = drafts.change_campaign(
+            campaign_id=int(pk), now=timezone.now(), **wanted.validated_data
+        )
+        return Response(CampaignSerializer(campaign).data)
+
+    @extend_schema(request=CampaignSerializer, responses=CampaignSerializer)
+    def update(self, request: Request, pk: str) -> Response:
+        """Write a campaign of which nothing was sent yet anew; what is left out is reset."""
+        wanted = CampaignSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        campaign = drafts.replace_campaign(
+            campaign_id=int(pk), now=timezone.now(), **wanted.validated_data
+        )
+        return Response(CampaignSerializer(campaign).data)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Throw a draft away."""
+        drafts.delete_draft(campaign_id=int(pk))
+        return Response(status=204)
+
+    @extend_schema(request=None, responses={201: CampaignSerializer})
+    @action(detail=True, methods=["post"])
+    def duplicate(self, request: Request, pk: str) -> Response:
+        """Create a draft that says the same to the same audience."""
+        campaign = drafts.duplicate_campaign(
+            campaign_id=int(pk), user=request.user, now=timezone.now()
+        )
+        return Response(CampaignSerializer(campaign).data, status=201)
 
     @extend_schema(request=None, responses={202: SentSerializer})
     @action(detail=True, methods=["post"])
@@ -80,65 +133,65 @@ class CampaignViewSet(
         }
         return Response(SentSerializer(answer).data, status=202)
 
-    @extend_schema(request=ScheduleSerializer, responses=CampaignSerializer)
+    @extend_schema(request=ScheduleSerializer, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
     def schedule(self, request: Request, pk: str) -> Response:
         """Have the campaign started at a moment to come, or move that moment."""
         wanted = ScheduleSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         services.schedule_campaign(campaign_id=int(pk), now=timezone.now(), **wanted.validated_data)
-        return self.retrieve(request, pk=pk)
+        return self._answer()
 
-    @extend_schema(request=None, responses=CampaignSerializer)
+    @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
     def unschedule(self, request: Request, pk: str) -> Response:
         """Make a scheduled campaign a draft again."""
         services.unschedule_campaign(campaign_id=int(pk))
-        return self.retrieve(request, pk=pk)
+        return self._answer()
 
-    @extend_schema(request=None, responses=CampaignSerializer)
+    @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         """Send nothing more for now; what is in flight settles."""
         services.pause_campaign(campaign_id=int(pk))
-        return self.retrieve(request, pk=pk)
+        return self._answer()
 
-    @extend_schema(request=None, responses=CampaignSerializer)
+    @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         """Send on what is not settled yet."""
         services.resume_campaign(campaign_id=int(pk))
-        return self.retrieve(request, pk=pk)
+        return self._answer()
 
-    @extend_schema(request=None, responses=CampaignSerializer)
+    @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """End the campaign; whoever has not been sent to is skipped."""
         services.cancel_campaign(campaign_id=int(pk), now=timezone.now())
-        return self.retrieve(request, pk=pk)
+        return self._answer()
 
-    @extend_schema(request=None, responses=CampaignSerializer)
+    @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"], url_path="retry-failed")
     def retry_failed(self, request: Request, pk: str) -> Response:
         """Send a completed campaign again to those whom it failed to reach, dead ones excepted."""
         services.retry_failed(campaign_id=int(pk))
-        return self.retrieve(request, pk=pk)
+        return self._answer()
 
-    @extend_schema(request=RateSerializer, responses=CampaignSerializer)
+    @extend_schema(request=RateSerializer, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"], url_path="set-rate")
     def set_rate(self, request: Request, pk: str) -> Response:
         """Change the campaign's own pace, also while it is being sent."""
         wanted = RateSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         services.set_rate_limit(campaign_id=int(pk), **wanted.validated_data)
-        return self.retrieve(request, pk=pk)
+        return self._answer()
 
     @extend_schema(responses=StatsSerializer)
     @action(detail=True, methods=["get"])
     def stats(self, request: Request, pk: str) -> Response:
         """How far the campaign is."""
         campaign = self.get_object()
-        return Response(_answer(campaign, stats_of(campaign, now=timezone.now())))
+        return Response(_account(campaign, stats_of(campaign, now=timezone.now())))
 
     @extend_schema(responses=StatsSerializer(many=True))
     @action(detail=False, methods=["get"], pagination_class=None, filter_backends=[])
@@ -146,8 +199,12 @@ class CampaignViewSet(
         """How far each campaign is that is being sent or paused."""
         campaigns = list(active_campaigns())
         stats = stats_of_each(campaigns, now=timezone.now())
-        return Response([_answer(*one) for one in zip(campaigns, stats, strict=True)])
+        return Response([_account(*one) for one in zip(campaigns, stats, strict=True)])
+
+    def _answer(self) -> Response:
+        """Answer a move with how the campaign stands now."""
+        return Response(self.get_serializer(self.get_object()).data)
 
 
-def _answer(campaign: PushCampaign, stats: Stats) -> dict[str, Any]:
+def _account(campaign: PushCampaign, stats: Stats) -> dict[str, Any]:
     return dict(StatsSerializer({"campaign_id": campaign.pk} | asdict(stats)).data)

@@ -3,12 +3,10 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AnonymousUser
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from campaigns import launch, rescue, services, transitions
-from campaigns.errors import IllegalMove, PayloadRefused
+from campaigns.errors import FieldsRefused, IllegalMove
 from campaigns.ledger import settle_held_batch
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.states import BatchState
@@ -47,40 +45,6 @@ def states(campaign: PushCampaign) -> list[str]:
     return list(rows.values_list("state", flat=True))
 
 
-class TestCreating:
-    def test_a_campaign_saves_a_draft_of_its_author(self) -> None:
-        author = get_user_model().objects.create_user("ann")
-        campaign = services.create_campaign(
-            user=author, now=NOW, title="Sale", message="Half price.", target_all=True
-        )
-        stored = PushCampaign.objects.get()
-        assert stored == campaign
-        assert (stored.status, stored.created_by, stored.priority) == ("draft", author, "normal")
-        assert account(stored) == {}
-
-    def test_without_an_account_leaves_the_author_open(self) -> None:
-        campaign = services.create_campaign(
-            user=AnonymousUser(), now=NOW, title="Sale", message="Half price."
-        )
-        assert campaign.created_by_id is None
-
-    def test_a_message_the_provider_would_refuse_saves_nothing(self) -> None:
-        with pytest.raises(PayloadRefused) as refusal:
-            services.create_campaign(
-                user=AnonymousUser(),
-                now=NOW,
-                title="Sale",
-                message="Half price.",
-                image_url="http://plain.example/x.png",
-                data_payload={"from": "us"},
-            )
-        assert [problem.field for problem in refusal.value.problems] == [
-            "image_url",
-            "data_payload.from",
-        ]
-        assert not PushCampaign.objects.exists()
-
-
 def start(campaign: PushCampaign, task_id: UUID = TASK_ID) -> PushCampaign:
     return services.start_campaign(campaign_id=campaign.pk, task_id=task_id, now=NOW)
 
@@ -113,7 +77,7 @@ class TestStarting:
 
     def test_a_message_that_became_illegal_since_is_refused(self) -> None:
         campaign = make_campaign(data_payload={"k": "v" * 4_096})
-        with pytest.raises(PayloadRefused, match="bytes, FCM takes 4096"):
+        with pytest.raises(FieldsRefused, match="bytes, FCM takes 4096"):
             start(campaign)
         assert status_of(campaign) == "draft"
 

@@ -45,6 +45,7 @@ def test_a_campaign_is_created_as_a_draft_of_its_author(staff: APIClient, staff_
         "platform_overrides": {},
         "target_all": True,
         "target_user_ids": [],
+        "target_user_count": 0,
         "time_to_live_s": None,
         "rate_limit_per_second": None,
         "guarantee": "at_least_once",
