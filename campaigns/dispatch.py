@@ -48,17 +48,7 @@ def continue_lane(*, campaign_id: int, project_id: int, now: datetime) -> None:
     if campaign.status == CampaignStatus.PROCESSING:
         lane = Lane.objects.get(campaign_id=campaign_id, project_id=project_id)
         dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now)
-    complete_and_tell(campaign=campaign, now=now)
-
-
-def complete_and_tell(*, campaign: PushCampaign, now: datetime) -> bool:
-    """Complete the campaign, if the ledger says that all is settled, and tell the people once."""
-    from campaigns.tasks import send_admin_notification
-
-    completed = transitions.complete_if_settled(campaign_id=campaign.pk, now=now)
-    if completed:
-        send_admin_notification.si(campaign.pk).apply_async(queue=campaign.queue)
-    return completed
+    transitions.complete_if_settled(campaign_id=campaign_id, now=now)
 
 
 def dispatch_due_retries(*, campaign: PushCampaign, project_id: int, now: datetime) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from campaigns import dispatch, preflight
+from campaigns import dispatch, preflight, transitions
 from campaigns.models import Lane, PushCampaign
 from campaigns.planner import plan_next_slice
 from campaigns.states import CampaignStatus
@@ -31,4 +31,4 @@ def plan_and_dispatch(*, campaign_id: int, clock: Callable[[], datetime]) -> Non
             dispatch.dispatch_next_wave(campaign=campaign, lane_id=lane_id, now=clock())
     for lane in lanes:
         dispatch.dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=clock())
-    dispatch.complete_and_tell(campaign=campaign, now=clock())
+    transitions.complete_if_settled(campaign_id=campaign_id, now=clock())

@@ -77,7 +77,7 @@ def rescue_campaign(*, campaign: PushCampaign, now: datetime) -> None:
         if lost:
             logger.warning("Campaign %s: %s messages published again.", campaign.pk, lost)
         dispatch.dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now)
-    if not dispatch.complete_and_tell(campaign=campaign, now=now):
+    if not transitions.complete_if_settled(campaign_id=campaign.pk, now=now):
         transitions.pause_if_held_up(campaign_id=campaign.pk)
 
 

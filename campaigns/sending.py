@@ -16,7 +16,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from campaigns import dispatch, engine, shutdown, transitions
+from campaigns import engine, shutdown, transitions
 from campaigns.entry import Entry, Waiting
 from campaigns.ledger import claim_pending_batch, extend_held_lease, settle_held_batch
 from campaigns.models import DeliveryBatch, PushCampaign
@@ -277,7 +277,7 @@ def _follow(entry: Entry, report: Report, *, clock: Callable[[], datetime]) -> N
             _halt(entry, words)
     if entry.attempt > 1:
         # Sent outside of a wave, so no callback will look whether this was the last.
-        dispatch.complete_and_tell(campaign=entry.campaign, now=clock())
+        transitions.complete_if_settled(campaign_id=entry.batch.campaign_id, now=clock())
 
 
 def _halt(entry: Entry, words: str) -> None:

@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.utils import timezone
 
-from campaigns import dispatch, launch, notifications, rescue, sending, shutdown
+from campaigns import dispatch, launch, rescue, sending, shutdown
 
 
 @worker_shutting_down.connect
@@ -37,9 +37,3 @@ def aggregate_campaign_results(campaign_id: int, project_id: int) -> None:
 def rescue_campaigns() -> None:
     """Set going again whatever got lost on the way."""
     rescue.rescue_all(now=timezone.now())
-
-
-@shared_task(name="campaigns.send_admin_notification")
-def send_admin_notification(campaign_id: int) -> None:
-    """Tell the administrators how the campaign ended."""
-    notifications.tell_admins(campaign_id=campaign_id)

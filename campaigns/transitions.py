@@ -9,12 +9,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 
 from campaigns.entry import storable
 from campaigns.errors import IllegalMove
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
+from campaigns.notifications import outbox
+from campaigns.notifications.models import Event
 from campaigns.states import MOVES, STOPPED, BatchState, CampaignStatus, Move, moves_from
 
 
@@ -36,6 +39,20 @@ def _try(campaign_id: int, move: Move, *conditions: Combinable | Q, **changes: A
         status=target, **changes
     )
     return rows == 1
+
+
+_NEWS = {Move.COMPLETE: Event.COMPLETED, Move.FAIL: Event.FAILED, Move.PAUSE: Event.PAUSED}
+
+
+def _try_and_tell(
+    campaign_id: int, move: Move, *conditions: Combinable | Q, **changes: Any
+) -> bool:
+    """Make a move of the engine's own, of which people are told: both, or neither."""
+    with transaction.atomic():
+        moved = _try(campaign_id, move, *conditions, **changes)
+        if moved:
+            outbox.record(campaign_id=campaign_id, event=_NEWS[move])
+    return moved
 
 
 def _unfinished_lanes() -> QuerySet[Lane]:
@@ -82,7 +99,7 @@ def complete_if_settled(*, campaign_id: int, now: datetime) -> bool:
 
     Returns whether this call completed it: of many that ask, exactly one gets True.
     """
-    return _try(
+    return _try_and_tell(
         campaign_id,
         Move.COMPLETE,
         ~Exists(_unfinished_lanes()),
@@ -93,7 +110,7 @@ def complete_if_settled(*, campaign_id: int, now: datetime) -> bool:
 
 def fail_if_running(*, campaign_id: int, reason: str, now: datetime) -> bool:
     """Fail the campaign for good: the provider refuses its message, whoever it is for."""
-    return _try(campaign_id, Move.FAIL, status_reason=storable(reason), completed_at=now)
+    return _try_and_tell(campaign_id, Move.FAIL, status_reason=storable(reason), completed_at=now)
 
 
 def cancel_if_expired(*, campaign_id: int, now: datetime) -> bool:
@@ -141,7 +158,7 @@ def pause_if_held_up(*, campaign_id: int) -> bool:
     reasons = dict.fromkeys(halted.values_list("halt_reason", flat=True))
     if not reasons:
         return False
-    return _try(
+    return _try_and_tell(
         campaign_id,
         Move.PAUSE,
         Exists(_unfinished_lanes()),

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "campaigns",
     "campaigns.access",
     "campaigns.idempotency",
+    "campaigns.notifications",
     "campaigns.schedules",
 ]
 
@@ -162,7 +163,7 @@ _IS_AMQP = CELERY_BROKER_URL.startswith(("amqp", "pyamqp"))
 CELERY_TASK_QUEUES = [
     # On RabbitMQ they are replicated: a lost node loses no message.
     Queue(name, queue_arguments={"x-queue-type": "quorum"} if _IS_AMQP else None)
-    for name in ("rescue", "high_priority", "default", "low_priority")
+    for name in ("rescue", "high_priority", "notices", "default", "low_priority")
 ]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
@@ -210,12 +211,41 @@ CELERY_BEAT_SCHEDULE = {
         # A queue of its own: in a campaign's it would stand behind a whole wave, and expire.
         "options": {"queue": "rescue", "expire_seconds": RESCUE_INTERVAL_S * 2},
     },
+    "send-admin-notification": {
+        "task": "campaigns.send_admin_notification",
+        "schedule": 5,
+        # A queue of its own: no word to people waits behind a wave, or keeps one waiting.
+        "options": {"queue": "notices", "expire_seconds": 10},
+    },
+    "watch-campaigns": {
+        "task": "campaigns.watch_campaigns",
+        "schedule": 30,
+        "options": {"queue": "notices", "expire_seconds": 60},
+    },
     "resume-imports": {
         "task": "devices.resume_imports",
         "schedule": 60,
         "options": {"queue": "low_priority", "expire_seconds": 60},
     },
 }
+
+# --- Word to people and programs ----------------------------------------------------------------
+
+PUBLIC_URL = environment.text("PUBLIC_URL", "").rstrip("/")
+"""Where people reach this server, such as https://push.example.com; without it e-mails have no
+links."""
+STANDSTILL_NOTICE_S = environment.integer("STANDSTILL_NOTICE_S", 300)
+"""People are told of a campaign that has not moved for so long."""
+WEBHOOK_PRIVATE_HOSTS = environment.words("WEBHOOK_PRIVATE_HOSTS")
+"""Hosts that webhooks may reach although they are not public, and without TLS."""
+EMAIL_HOST = environment.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = environment.integer("EMAIL_PORT", 25)
+EMAIL_HOST_USER = environment.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = environment.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = environment.integer("EMAIL_USE_TLS", 0) == 1
+EMAIL_USE_SSL = environment.integer("EMAIL_USE_SSL", 0) == 1
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "pushcore@localhost")
 
 # --- Metrics: pushcore/metrics.py declares them --------------------------------------------------
 

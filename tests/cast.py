@@ -74,6 +74,11 @@ def status_of(campaign: PushCampaign) -> str:
     return campaign.status
 
 
+def told_of(campaign: PushCampaign) -> list[str]:
+    """Return what people are told of the campaign, in the order of its happening."""
+    return list(campaign.notices.order_by("pk").values_list("event", flat=True))
+
+
 def claim(batch: DeliveryBatch, *, now: datetime = NOW) -> Entry:
     """Claim a batch that is sure to be free."""
     entry = claim_pending_batch(batch_id=batch.pk, now=now, lease_s=LEASE_S)

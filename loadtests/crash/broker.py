@@ -12,7 +12,7 @@ import redis
 from celery import Celery
 from kombu import Exchange, Queue
 
-QUEUES = ("rescue", "high_priority", "default", "low_priority")
+QUEUES = ("rescue", "high_priority", "notices", "default", "low_priority")
 
 
 def hint_rescue(broker_url: str, *, times: int) -> None:

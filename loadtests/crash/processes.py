@@ -15,7 +15,7 @@ from scripts.demo_run.children import Child, Children
 from scripts.embedded.process import kill_tree
 
 START_TIMEOUT_S = 60.0
-QUEUES = "rescue,high_priority,default,low_priority"
+QUEUES = "rescue,high_priority,notices,default,low_priority"
 _numbers = itertools.count(1)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scripts.demo_run.prepare import Login
 
 START_TIMEOUT_S = 60.0
-QUEUES = "rescue,high_priority,default,low_priority"
+QUEUES = "rescue,high_priority,notices,default,low_priority"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pytest_django import Settings
 from campaigns import rescue, transitions
 from campaigns.entry import Waiting
 from campaigns.ledger import claim_pending_batch, settle_held_batch
-from campaigns.models import DeliveryBatch, PushCampaign, RescueRun
+from campaigns.models import DeliveryBatch, RescueRun
 from campaigns.states import BatchState, Move
 from pushcore.outcomes import Outcome
 from tests.campaigns.conftest import Broker, Published
@@ -42,10 +42,6 @@ def reloaded(batch: DeliveryBatch) -> DeliveryBatch:
 
 def send(batch: DeliveryBatch) -> Published:
     return Published("send_push_batch", [batch.pk])
-
-
-def told(campaign: PushCampaign) -> Published:
-    return Published("send_admin_notification", [campaign.pk])
 
 
 class TestALeaseThatRanOut:
@@ -103,7 +99,7 @@ class TestALeaseThatRanOut:
         assert taken.errors == {"0": {"code": "WORKER_LOST"}, "1": {"code": "WORKER_LOST"}}
         assert account(campaign) == {"total_recipients": 2, "sent_count": 2, "unknown_count": 2}
         assert status_of(campaign) == "completed"
-        assert broker.take_all("default") == [told(campaign)]
+        assert broker.take_all("default") == []
 
     def test_keeps_what_an_earlier_attempt_had_settled(self, broker: Broker) -> None:
         campaign, [batch] = planned(2, guarantee="at_most_once")
