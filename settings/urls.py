@@ -10,6 +10,7 @@ from campaigns.notifications.pages import unsubscribe
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("campaigns.api.urls")),
+    path("api/", include("campaigns.access.api.urls")),
     path("api/", include("campaigns.notifications.api.urls")),
     path("api/", include("devices.api.urls")),
     path("unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),

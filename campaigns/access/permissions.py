@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from campaigns.access.models import ApiKey
 from campaigns.access.roles import scopes_of_user
 from campaigns.access.scopes import allows
 
@@ -46,7 +47,9 @@ class HasAnyScope(BasePermission):
 
 
 def granted_to(request: Request) -> frozenset[str]:
-    """Return the scopes of whoever makes the request."""
+    """Return the scopes of whoever makes the request: the key's, or those of the person's roles."""
+    if isinstance(request.auth, ApiKey):
+        return frozenset(request.auth.scopes)
     return scopes_of_user(request.user)
 
 

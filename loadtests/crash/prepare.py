@@ -2,7 +2,7 @@
 
     python -m loadtests.crash.prepare <project id>=<key file>…
 
-Prints the API key of a superuser on the last line. A process of its own, as the harness itself
+Prints an API key that opens everything on the last line. A process of its own, as the harness itself
 knows no Django: it also breaks engines with settings other than its own.
 """
 
@@ -19,8 +19,10 @@ def main(arguments: list[str]) -> None:
     django.setup()
     from django.contrib.auth.models import User
     from django.core.management import call_command
-    from rest_framework.authtoken.models import Token
+    from django.utils import timezone
 
+    from campaigns.access.keys import create_key
+    from campaigns.access.scopes import Scope
     from devices.models import FcmProject
 
     call_command("migrate", interactive=False, verbosity=0, stdout=io.StringIO())
@@ -29,9 +31,9 @@ def main(arguments: list[str]) -> None:
         FcmProject.objects.update_or_create(
             project_id=project_id, defaults={"credentials": f"file:{key_file}"}
         )
-    user, _made = User.objects.update_or_create(username="crash", defaults={"is_superuser": True})
-    token, _made = Token.objects.get_or_create(user=user)
-    print(token.key)
+    owner, _made = User.objects.get_or_create(username="crash")
+    _, key = create_key(name="crash", scopes=[Scope.ADMIN], owner=owner, now=timezone.now())
+    print(key)
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ def _serve(stack: Stack, screen: Screen) -> None:
     """Stay up until Ctrl-C, or until a part dies."""
     url, login = stack.api.url, stack.login
     screen.step(f"Pages: {url}/admin/   login: {login.user_name}   password: {login.password}")
-    screen.step(f"API: {url}/api/campaigns/   Authorization: Token {login.api_key}")
+    screen.step(f"API: {url}/api/campaigns/   Authorization: Api-Key {login.api_key}")
     screen.step("Ctrl-C stops everything.")
     with contextlib.suppress(KeyboardInterrupt):
         while True:

@@ -60,7 +60,7 @@ class Api:
         return self._call(request)
 
     def _call(self, request: Request) -> Any:
-        request.add_header("Authorization", f"Token {self._key}")
+        request.add_header("Authorization", f"Api-Key {self._key}")
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 return json.loads(answer.read())

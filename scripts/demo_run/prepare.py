@@ -10,8 +10,10 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.utils import timezone
-from rest_framework.authtoken.models import Token
 
+from campaigns.access.keys import create_key
+from campaigns.access.models import ApiKey
+from campaigns.access.scopes import Scope
 from campaigns.queries import active_campaigns
 from campaigns.services import cancel_campaign
 from devices.models import FcmProject
@@ -49,15 +51,16 @@ def prepare_project(*, service_account: Path, quota: int) -> FcmProject:
 
 
 def prepare_login() -> Login:
-    """Return a staff user with a new password and a new API key."""
-    login = Login(USER_NAME, secrets.token_urlsafe(12), "")
+    """Return an administrator with a new password and a new API key."""
+    password = secrets.token_urlsafe(12)
     user, _made = User.objects.get_or_create(
         username=USER_NAME, defaults={"is_staff": True, "is_superuser": True}
     )
-    user.set_password(login.password)
+    user.set_password(password)
     user.save(update_fields=["password"])
-    Token.objects.filter(user=user).delete()
-    return Login(user.username, login.password, Token.objects.create(user=user).key)
+    ApiKey.objects.filter(created_by=user).delete()
+    _, key = create_key(name="demo", scopes=[Scope.ADMIN], owner=user, now=timezone.now())
+    return Login(user.username, password, key)
 
 
 def cancel_unfinished() -> int:

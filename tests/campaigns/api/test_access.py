@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import User
-from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from tests.cast import make_campaign
@@ -45,33 +43,3 @@ def test_an_account_outside_the_staff_is_not_enough(
     outsider: APIClient, method: str, path: str
 ) -> None:
     assert call(outsider, method, path) == 403
-
-
-def test_a_token_opens_the_api(anonymous: APIClient, staff_user: User) -> None:
-    token = Token.objects.create(user=staff_user)
-    answer = anonymous.get("/api/campaigns/", headers={"Authorization": f"Token {token.key}"})
-    assert answer.status_code == 200
-
-
-def test_a_wrong_token_does_not(anonymous: APIClient) -> None:
-    answer = anonymous.get("/api/campaigns/", headers={"Authorization": "Token 0123"})
-    assert answer.status_code == 401
-
-
-def test_a_session_needs_its_csrf_token(staff_user: User) -> None:
-    client = APIClient(enforce_csrf_checks=True)
-    client.force_login(staff_user)
-    campaign = make_campaign()
-    answer = client.post(f"/api/campaigns/{campaign.pk}/cancel/")
-    campaign.refresh_from_db()
-    assert (answer.status_code, campaign.status) == (403, "draft")
-
-
-def test_a_token_of_a_dismissed_member_of_the_staff_is_refused(
-    anonymous: APIClient, staff_user: User
-) -> None:
-    token = Token.objects.create(user=staff_user)
-    staff_user.is_active = False
-    staff_user.save(update_fields=["is_active"])
-    answer = anonymous.get("/api/campaigns/", headers={"Authorization": f"Token {token.key}"})
-    assert answer.status_code == 401

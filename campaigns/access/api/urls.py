@@ -1,0 +1,10 @@
+"""Addresses of what is for administrators."""
+
+from rest_framework.routers import SimpleRouter
+
+from campaigns.access.api.views import ApiKeyViewSet
+
+router = SimpleRouter()
+router.register("api-keys", ApiKeyViewSet, basename="api-key")
+
+urlpatterns = router.urls
