@@ -92,6 +92,34 @@ class TestImport:
             devices("import", tmp_path / "none.csv")
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("suffix", ["csv", "ndjson"])
+class TestExport:
+    def test_what_is_exported_can_be_imported_as_it_was(
+        self, project: FcmProject, tmp_path: Path, suffix: str
+    ) -> None:
+        make_devices(project, 2, tags={"имя": 'Ана "\\ ,', "n": 1.5}, language="sr-Latn")
+        make_devices(project, 1, is_active=False, inactive_reason="stale")
+        kept = ("user_id", "address", "platform", "language", "tags", "last_seen_at")
+        before = list(DeviceToken.objects.filter(is_active=True).order_by("pk").values(*kept))
+        path = tmp_path / f"devices.{suffix}"
+        assert devices("export", path) == "2 devices are exported.\n"
+        DeviceToken.objects.all().delete()
+        devices("import", path)
+        assert list(DeviceToken.objects.order_by("address").values(*kept)) == before
+
+    def test_the_file_is_its_owners_alone_and_never_overwritten(
+        self, project: FcmProject, tmp_path: Path, suffix: str
+    ) -> None:
+        make_devices(project, 1, is_active=False, inactive_reason="stale")
+        path = tmp_path / f"devices.{suffix}"
+        assert json.loads(devices("export", path, "--all", "--json")) == {"exported": 1}
+        assert path.stat().st_mode & 0o777 == 0o600
+        with pytest.raises(CommandError, match="exists") as refused:
+            devices("export", path)
+        assert refused.value.returncode == 1
+
+
 @pytest.mark.django_db
 class TestPrune:
     def test_devices_not_seen_for_270_days_are_deactivated(self, project: FcmProject) -> None:
@@ -113,7 +141,7 @@ class TestPrune:
         assert devices("prune", "--days", 30) == "1 stale devices are deactivated.\n"
 
     def test_everybody_is_not_pruned_by_a_slip(self) -> None:
-        with pytest.raises(CommandError, match="--days"):
+        with pytest.raises(CommandError, match="0 is not in the range"):
             devices("prune", "--days", 0)
 
 
@@ -121,14 +149,15 @@ class TestPrune:
 def test_a_device_or_a_users_devices_are_shown(project: FcmProject) -> None:
     first, second = make_devices(project, 2, user_id="ann", tags={"имя": "Ана"})
     make_devices(project, 1, user_id="bob")
-    shown = json.loads(devices("show", first.pk))
-    assert (shown["pk"], shown["project"], shown["tags"]) == (
+    [shown] = json.loads(devices("show", first.pk, "--json"))
+    assert (shown["id"], shown["project"], shown["tags"]) == (
         first.pk,
         "shop-app",
         {"имя": "Ана"},
     )
-    lines = devices("show", "--user", "ann").splitlines()
-    assert [json.loads(line)["pk"] for line in lines] == [first.pk, second.pk]
+    assert 'tags          {"имя": "Ана"}' in devices("show", first.pk)
+    found = json.loads(devices("show", "--user", "ann", "--json"))
+    assert [one["id"] for one in found] == [first.pk, second.pk]
     with pytest.raises(CommandError, match="no such device"):
         devices("show", "--user", "nobody")
 
@@ -137,10 +166,18 @@ def test_a_device_or_a_users_devices_are_shown(project: FcmProject) -> None:
 def test_devices_are_counted_by_project_platform_and_state(project: FcmProject) -> None:
     make_devices(project, 2)
     make_devices(project, 1, platform="ios", is_active=False, inactive_reason="stale")
-    assert [line.split() for line in devices("stats").splitlines()] == [
+    head, _rule, *rows = devices("stats").splitlines()
+    assert head.split() == ["project", "platform", "state", "devices"]
+    assert [row.split() for row in rows] == [
         ["shop-app", "android", "active", "2"],
         ["shop-app", "ios", "stale", "1"],
     ]
+    assert json.loads(devices("stats", "--json"))[1] == {
+        "project": "shop-app",
+        "platform": "ios",
+        "state": "stale",
+        "devices": 1,
+    }
 
 
 @pytest.mark.django_db

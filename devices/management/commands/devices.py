@@ -1,27 +1,43 @@
-"""`manage.py devices`: import a file, look devices up, deactivate them, clean up."""
+"""`manage.py devices …`: import and export files, look devices up, deactivate them, clean up."""
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 import time
-from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Annotated, Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count
 from django.utils import timezone
+from django_typer.management import Context, Typer
+from typer import Argument, Option
 
 from devices import services
+from devices.exporting import export_devices
 from devices.importing import Progress, import_devices
 from devices.models import DeviceToken
 from devices.projects import UnknownProject
 from devices.reading import FileFormat, FileRefused
+from devices.terminal import (
+    AsJson,
+    ExitCode,
+    say_facts,
+    say_json,
+    say_table,
+    telling_refusals,
+)
+
+app: Typer[..., None] = Typer(
+    help="Import and export devices, look them up, deactivate them, clean up.",
+    no_args_is_help=True,
+)
+answering = telling_refusals(OSError, FileRefused, UnknownProject)
 
 _FORMATS: Final = {
     ".csv": FileFormat.CSV,
@@ -29,7 +45,7 @@ _FORMATS: Final = {
     ".jsonl": FileFormat.NDJSON,
 }
 _SHOWN: Final = (
-    "pk",
+    "id",
     "project__project_id",
     "user_id",
     "platform",
@@ -44,111 +60,175 @@ _SHOWN: Final = (
     "address",
 )
 
+Format = Annotated[
+    FileFormat | None, Option("--format", help="Default: by the file's name.", show_default=False)
+]
 
-class Command(BaseCommand):
-    """One action per subcommand; each is one call into the domain."""
 
-    help = "Import devices, look them up, deactivate them, clean up."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the actions."""
-        actions = parser.add_subparsers(dest="action", required=True)
-        load = actions.add_parser("import", help="merge a CSV or NDJSON file into the devices")
-        load.add_argument("file", type=Path)
-        load.add_argument("--format", choices=[one.value for one in FileFormat])
-        load.add_argument("--project", help="FCM project of the rows that name none")
-        load.add_argument("--rejects", type=Path, help="where the rejected rows go, as CSV")
-        load.add_argument("--json", action="store_true", help="the account as one JSON object")
-        prune = actions.add_parser("prune", help="deactivate devices not seen for long")
-        prune.add_argument(
-            "--days", type=int, default=270, help="default 270: then Android's tokens expire"
+@app.command("import")
+@answering
+def import_file(
+    context: Context,
+    file: Annotated[Path, Argument(help="A CSV with a header, or NDJSON.")],
+    *,
+    file_format: Format = None,
+    project: Annotated[
+        str | None, Option(help="FCM project of rows that name none.", show_default=False)
+    ] = None,
+    rejects: Annotated[
+        Path | None, Option(help="Where rejected rows go, as CSV.", show_default=False)
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Merge a file into the devices; safe to run again."""
+    command = context.django_command
+    if rejects and rejects.resolve() == file.resolve():
+        raise CommandError("The rejects must not overwrite the file.", returncode=ExitCode.REFUSED)
+    began_at = time.monotonic()
+    with file.open("rb") as source, _writable(rejects) as refused:
+        done = import_devices(
+            source=source,
+            file_format=_format_of(file, file_format),
+            project=project,
+            rejects=refused,
+            now=timezone.now(),
+            on_progress=_Bar(command.stderr, file.stat().st_size),
         )
-        prune.add_argument("--dry-run", action="store_true", help="only say how many")
-        show = actions.add_parser("show", help="show a device, or a user's devices")
-        which = show.add_mutually_exclusive_group(required=True)
-        which.add_argument("id", type=int, nargs="?")
-        which.add_argument("--user")
-        actions.add_parser("stats", help="count the devices of each project")
-        deactivate = actions.add_parser("deactivate", help="send to these devices no more")
-        deactivate.add_argument("id", type=int, nargs="+")
+    _tell(command, done, time.monotonic() - began_at, as_json=json)
 
-    def handle(self, *_: Any, action: str, **options: Any) -> None:
-        """Do the action; CommandError in one sentence where it cannot be done."""
-        actions = {
-            "import": self._import,
-            "prune": self._prune,
-            "show": self._show,
-            "stats": self._stats,
-            "deactivate": self._deactivate,
-        }
-        actions[action](options)
 
-    def _import(self, options: dict[str, Any]) -> None:
-        path: Path = options["file"]
-        file_format = options["format"] or _FORMATS.get(path.suffix.lower())
-        if file_format is None:
-            raise CommandError("Say what the file is: --format csv or --format ndjson.")
-        if options["rejects"] and options["rejects"].resolve() == path.resolve():
-            raise CommandError("The rejects must not overwrite the file.")
-        began_at = time.monotonic()
+@app.command("export")
+@answering
+def export_file(
+    context: Context,
+    file: Annotated[Path, Argument(help="Made anew; it holds whole addresses, readable by you.")],
+    *,
+    file_format: Format = None,
+    project: Annotated[
+        str | None, Option(help="Only this FCM project's.", show_default=False)
+    ] = None,
+    everything: Annotated[bool, Option("--all", help="Inactive devices, too.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Write the active devices to a file that `import` reads."""
+    chosen = _format_of(file, file_format)
+    with open(file, "xb", opener=_for_us_alone) as out:
+        count = export_devices(
+            out=out, file_format=chosen, project=project, only_active=not everything
+        )
+    if json:
+        say_json(context.django_command, {"exported": count})
+    else:
+        context.django_command.stdout.write(f"{count:,} devices are exported.")
+
+
+@app.command()
+@answering
+def prune(
+    context: Context,
+    *,
+    days: Annotated[int, Option(min=1, help="After 270, Android's tokens expire.")] = 270,
+    dry_run: Annotated[bool, Option("--dry-run", help="Only say how many.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Deactivate devices not seen for long."""
+    now = timezone.now()
+    before = now - timedelta(days=days)
+    if dry_run:
+        count, words = services.count_stale(before=before), "devices are stale"
+    else:
+        count, words = (
+            services.deactivate_stale(before=before, now=now),
+            "stale devices are deactivated",
+        )
+    if json:
+        say_json(context.django_command, {"stale": count, "deactivated": 0 if dry_run else count})
+    else:
+        context.django_command.stdout.write(f"{count:,} {words}.")
+
+
+@app.command()
+@answering
+def show(
+    context: Context,
+    device: Annotated[int | None, Argument(help="Its id.", show_default=False)] = None,
+    *,
+    user: Annotated[str | None, Option(help="All of this user's.", show_default=False)] = None,
+    json: AsJson = False,
+) -> None:
+    """Show a device, or a user's devices."""
+    if (device is None) == (user is None):
+        raise CommandError("Name a device by its id, or a user by --user.", returncode=1)
+    chosen = {"pk": device} if user is None else {"user_id": user}
+    found = list(DeviceToken.objects.filter(**chosen).order_by("pk").values(*_SHOWN))
+    if not found:
+        raise CommandError("There is no such device.", returncode=ExitCode.MISSING)
+    for one in found:
+        one["project"] = one.pop("project__project_id")
+    if json:
+        say_json(context.django_command, found)
+        return
+    for one in found:
+        say_facts(context.django_command, one)
+
+
+@app.command()
+@answering
+def stats(context: Context, *, json: AsJson = False) -> None:
+    """Count the devices of each project."""
+    groups = ("project__project_id", "platform", "is_active", "inactive_reason")
+    counts = DeviceToken.objects.values_list(*groups).annotate(Count("pk")).order_by(*groups)
+    columns = ["project", "platform", "state", "devices"]
+    rows = [
+        (project, platform, "active" if is_active else reason, count)
+        for project, platform, is_active, reason, count in counts
+    ]
+    if json:
+        say_json(context.django_command, [dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        say_table(context.django_command, columns, rows)
+
+
+@app.command()
+@answering
+def deactivate(
+    context: Context,
+    devices: Annotated[list[int], Argument(metavar="ID…", help="The devices' ids.")],
+    *,
+    json: AsJson = False,
+) -> None:
+    """Send to these devices no more."""
+    now, count = timezone.now(), 0
+    for device_id in devices:
         try:
-            with path.open("rb") as source, _writable(options["rejects"]) as rejects:
-                done = import_devices(
-                    source=source,
-                    file_format=FileFormat(file_format),
-                    project=options["project"],
-                    rejects=rejects,
-                    now=timezone.now(),
-                    on_progress=_Bar(self.stderr, path.stat().st_size),
-                )
-        except (OSError, FileRefused, UnknownProject) as exc:
-            raise CommandError(str(exc)) from exc
-        self._tell(done, time.monotonic() - began_at, as_json=options["json"])
+            count += services.deactivate_device(device_id=device_id, now=now)
+        except DeviceToken.DoesNotExist:
+            message = f"There is no device {device_id}."
+            raise CommandError(message, returncode=ExitCode.MISSING) from None
+    if json:
+        say_json(context.django_command, {"deactivated": count})
+    else:
+        context.django_command.stdout.write(f"{count:,} devices are deactivated.")
 
-    def _tell(self, done: Progress, elapsed_s: float, *, as_json: bool) -> None:
-        account = {"rows": done.rows, "rejected": done.rejected, **asdict(done.merged)}
-        if as_json:
-            self.stdout.write(json.dumps(account | {"elapsed_s": round(elapsed_s, 3)}))
-            return
-        for name, count in account.items():
-            self.stdout.write(f"{name:10} {count:>12,}")
-        self.stdout.write(f"{done.rows / elapsed_s:,.0f} rows/s, {elapsed_s:.1f} s")
 
-    def _prune(self, options: dict[str, Any]) -> None:
-        if options["days"] < 1:
-            raise CommandError("--days must be 1 or more.")
-        now = timezone.now()
-        before = now - timedelta(days=options["days"])
-        if options["dry_run"]:
-            self.stdout.write(f"{services.count_stale(before=before):,} devices are stale.")
-            return
-        count = services.deactivate_stale(before=before, now=now)
-        self.stdout.write(f"{count:,} stale devices are deactivated.")
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
-    def _show(self, options: dict[str, Any]) -> None:
-        chosen = {"user_id": options["user"]} if options["user"] else {"pk": options["id"]}
-        devices = list(DeviceToken.objects.filter(**chosen).order_by("pk").values(*_SHOWN))
-        if not devices:
-            raise CommandError("There is no such device.")
-        for device in devices:
-            device["project"] = device.pop("project__project_id")
-            self.stdout.write(json.dumps(device, default=str, ensure_ascii=False))
 
-    def _stats(self, _: dict[str, Any]) -> None:
-        groups = ("project__project_id", "platform", "is_active", "inactive_reason")
-        counts = DeviceToken.objects.values_list(*groups).annotate(Count("pk")).order_by(*groups)
-        for project, platform, is_active, reason, count in counts:
-            state = "active" if is_active else reason
-            self.stdout.write(f"{project:30} {platform:8} {state:14} {count:>12,}")
+def _format_of(path: Path, said: FileFormat | None) -> FileFormat:
+    if known := said or _FORMATS.get(path.suffix.lower()):
+        return known
+    message = "Say what the file is: --format csv or --format ndjson."
+    raise CommandError(message, returncode=ExitCode.REFUSED)
 
-    def _deactivate(self, options: dict[str, Any]) -> None:
-        now, count = timezone.now(), 0
-        for device_id in options["id"]:
-            try:
-                count += services.deactivate_device(device_id=device_id, now=now)
-            except DeviceToken.DoesNotExist:
-                raise CommandError(f"There is no device {device_id}.") from None
-        self.stdout.write(f"{count} devices are deactivated.")
+
+def _tell(command: BaseCommand, done: Progress, elapsed_s: float, *, as_json: bool) -> None:
+    account = {"rows": done.rows, "rejected": done.rejected, **asdict(done.merged)}
+    if as_json:
+        say_json(command, account | {"elapsed_s": round(elapsed_s, 3)})
+        return
+    say_facts(command, account)
+    command.stdout.write(f"{done.rows / elapsed_s:,.0f} rows/s, {elapsed_s:.1f} s", ending="\n")
 
 
 class _Bar:

@@ -1,0 +1,154 @@
+"""What every command of the terminal keeps to: exit codes, refusals in a sentence, JSON, tables.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | refused, by a rule or as it can't be read: nothing has changed |
+| 3 | there is no such thing |
+| 4 | PostgreSQL or Redis can't be reached, or is not set up |
+| 130 | stopped by Ctrl-C |
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import IO, Annotated, Any, ParamSpec, TypeVar, cast
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.core.management.base import BaseCommand, CommandError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import InterfaceError, OperationalError, ProgrammingError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from typer import Option
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+AsJson = Annotated[bool, Option("--json", help="For programs: JSON on stdout.")]
+Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask.")]
+
+
+class ExitCode(IntEnum):
+    """What a command's exit status says; the parser's own words for wrong usage are a refusal."""
+
+    DONE = 0
+    REFUSED = 1
+    MISSING = 3
+    UNREACHABLE = 4
+
+
+def telling_refusals(
+    *refusals: type[Exception],
+) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
+    """Decorate a command so that what it raises ends it with one sentence and the right status.
+
+    `refusals` are the domain's errors whose text says why; a missing row and a server that is away
+    are told for every command.
+    """
+
+    def decorate(command: Callable[Given, Result]) -> Callable[Given, Result]:
+        @functools.wraps(command)
+        def told(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+            with _refusals_as_exits(refusals):
+                return command(*args, **kwargs)
+
+        return told
+
+    return decorate
+
+
+@contextmanager
+def _refusals_as_exits(refusals: tuple[type[Exception], ...]) -> Iterator[None]:
+    try:
+        yield
+    except refusals as refusal:
+        raise CommandError(str(refusal), returncode=ExitCode.REFUSED) from refusal
+    except ObjectDoesNotExist as missing:
+        raise CommandError(str(missing), returncode=ExitCode.MISSING) from missing
+    except (OperationalError, InterfaceError) as error:
+        raise _unreachable("PostgreSQL", error) from error
+    except ProgrammingError as error:
+        message = f"The database is not of this version (manage.py migrate?): {_first_line(error)}"
+        raise CommandError(message, returncode=ExitCode.UNREACHABLE) from error
+    except RedisConnectionError as error:
+        raise _unreachable("Redis", error) from error
+
+
+def _unreachable(server: str, error: Exception) -> CommandError:
+    message = f"{server} can't be reached: {_first_line(error)}"
+    return CommandError(message, returncode=ExitCode.UNREACHABLE)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def screen_of(command: BaseCommand) -> Console:
+    """Return a console on the command's stdout; where nobody watches, no line is ever folded."""
+    command.stdout.ending = ""  # the console ends its own lines
+    width = None if command.stdout.isatty() else 1_000
+    return Console(file=cast("IO[str]", command.stdout), highlight=False, width=width)
+
+
+def say_json(command: BaseCommand, value: object) -> None:
+    """Write one JSON value, on a line of its own."""
+    command.stdout.write(json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False), ending="\n")
+
+
+def say_table(
+    command: BaseCommand, columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """Write rows under their columns' names; whole numbers stand right and in groups of three."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    shown = [list(row) for row in rows]
+    for index, column in enumerate(columns):
+        is_number = bool(shown) and all(_is_number(row[index]) for row in shown)
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    for row in shown:
+        table.add_row(*map(_in_words, row))
+    _print_bare(command, table)
+
+
+def say_facts(command: BaseCommand, facts: Mapping[str, object]) -> None:
+    """Write what is known of one thing, a name and its value a line; empty values are left out."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value not in (None, "", [], {}):
+            # An id is a name, to be typed as it stands.
+            is_id = name == "id" or name.endswith("_id")
+            table.add_row(name, str(value) if is_id else _in_words(value))
+    _print_bare(command, table)
+
+
+def _print_bare(command: BaseCommand, table: Table) -> None:
+    """Print the table without blanks at the ends of its lines."""
+    console = screen_of(command)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        command.stdout.write(line.rstrip(), ending="\n")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if _is_number(value):
+        return f"{value:,}"
+    if value is None:
+        return "–"
+    if isinstance(value, dict | list):
+        return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False)
+    return str(value)
