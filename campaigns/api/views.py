@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import drafts, services
+from campaigns.api.deliveries import DeliveryActions
 from campaigns.api.filters import CampaignFilter
 from campaigns.api.pagination import CampaignPages
 from campaigns.api.serializers import (
@@ -30,8 +31,7 @@ from campaigns.queries import Stats, active_campaigns, stats_of, stats_of_each
 
 
 class CampaignViewSet(
-    mixins.ListModelMixin,
-    viewsets.GenericViewSet[PushCampaign],
+    DeliveryActions, mixins.ListModelMixin, viewsets.GenericViewSet[PushCampaign]
 ):
     """Campaigns: create, launch, steer, and watch."""
 
@@ -40,6 +40,8 @@ class CampaignViewSet(
         "retrieve": "campaigns:read",
         "active": "campaigns:read",
         "stats": "campaigns:read",
+        "deliveries": "campaigns:read",
+        "export_deliveries": "campaigns:read",
         "create": "campaigns:write",
         "update": "campaigns:write",
         "partial_update": "campaigns:write",

@@ -39,7 +39,7 @@ def complaints(refusal: pytest.ExceptionInfo[FieldsRefused]) -> list[str]:
 
 
 def stored(campaign: PushCampaign) -> dict[str, Any]:
-    return PushCampaign.objects.filter(pk=campaign.pk).values().get()
+    return dict(PushCampaign.objects.filter(pk=campaign.pk).values().get())
 
 
 class TestCreating:
@@ -136,7 +136,7 @@ class TestChanging:
         )
         before = stored(campaign)
         drafts.replace_campaign(campaign_id=campaign.pk, now=NOW, **SALE)
-        defaults = {
+        defaults: dict[str, Any] = {
             "target_user_ids": [],
             "priority": "normal",
             "data_payload": {},
