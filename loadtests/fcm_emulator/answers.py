@@ -20,6 +20,7 @@ _UNAUTHENTICATED = (
 )
 _INVALID = "Request contains an invalid argument."
 _MALFORMED = "The registration token is not a valid FCM registration token"
+_HUGE_BYTES = 1 << 20
 
 
 def error(code: int, status: str, message: str, details: list[Detail] | None = None) -> bytes:
@@ -199,6 +200,13 @@ _BODIES: dict[Behaviour, bytes] = {
         "message.android.notification.color", "Invalid color: it must be #rrggbb."
     ),
     Behaviour.TOO_BIG: payload_too_big("Android", 4_096),
+    Behaviour.ODD_CODE: error(
+        400, "INVALID_ARGUMENT", "Something is new.", [fcm_error("SOMETHING_NEW")]
+    ),
+    Behaviour.ODD_TEXT: b'{"error": "out of order"}',
+    Behaviour.ODD_HTML: _html(400, "Bad Request"),
+    Behaviour.ODD_EMPTY: b"",
+    Behaviour.ODD_HUGE: error(400, "SOMETHING_NEW", "And so on. " * (_HUGE_BYTES // 11)),
     Behaviour.UNAVAILABLE: _UNAVAILABLE_BODY,
     Behaviour.ACCEPT_UNAVAILABLE: _UNAVAILABLE_BODY,
     Behaviour.INTERNAL: error(

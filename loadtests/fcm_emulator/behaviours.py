@@ -31,6 +31,17 @@ class Behaviour(StrEnum):
     TOO_BIG = "too_big"
     """400 with no details at all."""
 
+    ODD_CODE = "odd_code"
+    """400 with an FcmError of a code that nobody has announced."""
+    ODD_TEXT = "odd_text"
+    """400 with a mere string under `error`."""
+    ODD_HTML = "odd_html"
+    """400 with an HTML body."""
+    ODD_EMPTY = "odd_empty"
+    """400 with no body."""
+    ODD_HUGE = "odd_huge"
+    """400 with a body of a MiB."""
+
     UNAVAILABLE = "unavailable"
     """503 the first N times, then ok."""
     INTERNAL = "internal"
@@ -104,6 +115,11 @@ EFFECTS: dict[Behaviour, Effect] = {
     Behaviour.THIRD_PARTY_AUTH: Effect(401),
     Behaviour.PAYLOAD: Effect(400),
     Behaviour.TOO_BIG: Effect(400),
+    Behaviour.ODD_CODE: Effect(400),
+    Behaviour.ODD_TEXT: Effect(400),
+    Behaviour.ODD_HTML: Effect(400),
+    Behaviour.ODD_EMPTY: Effect(400),
+    Behaviour.ODD_HUGE: Effect(400),
     Behaviour.UNAVAILABLE: Effect(503, passing=True),
     Behaviour.INTERNAL: Effect(500, passing=True),
     Behaviour.BAD_GATEWAY: Effect(502, passing=True),

@@ -34,7 +34,8 @@ class Output:
         size = len(body)
         parts = self._parts
         parts += _HEAD(0, len(block), _HEADERS, _END_HEADERS, stream), block
-        if size <= self._window and size <= self._stream_window and not self._credits:
+        room = min(self._window, self._stream_window, frames.MAX_FRAME_BYTES)
+        if size <= room and not self._credits:
             self._window -= size
             parts += _HEAD(size >> 8, size & 0xFF, _DATA, _END_STREAM, stream), body
         else:
@@ -68,17 +69,25 @@ class Output:
         for stream, body in list(self._waiting.items()):
             credit = self._credits.get(stream, 0)
             room = max(0, min(self._window, self._stream_window + credit))
-            piece, rest = body[:room], body[room:]
-            if not piece and rest:
+            sendable, rest = body[:room], body[room:]
+            if not sendable and rest:
                 continue
-            self._window -= len(piece)
-            end = 0 if rest else frames.END_STREAM
-            self._parts.append(frames.frame(Kind.DATA, end, stream, piece))
+            self._window -= len(sendable)
+            self._cut(stream, sendable, ends=not rest)
             if rest:
                 self._waiting[stream] = rest
-                self._credits[stream] = credit - len(piece)
+                self._credits[stream] = credit - len(sendable)
             else:
                 self.forget(stream)
+
+    def _cut(self, stream: int, data: bytes, *, ends: bool) -> None:
+        """Add data in frames as long as any client takes (RFC 9113 §4.2)."""
+        longest = frames.MAX_FRAME_BYTES
+        for start in range(0, len(data) or 1, longest):
+            is_last = ends and start + longest >= len(data)
+            end = frames.END_STREAM if is_last else 0
+            piece = data[start : start + longest]
+            self._parts.append(frames.frame(Kind.DATA, end, stream, piece))
 
     def flush(self) -> None:
         """Write everything added so far, in one piece."""

@@ -37,7 +37,8 @@ class Answer:
     status: int
     """The HTTP status; 0 where there is none, and then `fault` says why."""
     body: bytes = b""
-    """The answer's body, cut at `MAX_BODY_BYTES`; empty where more than that was announced."""
+    """The answer's body, cut at `MAX_BODY_BYTES`; where more than that was announced a
+    transport may read none of it, and say so in words of its own."""
     retry_after: str | None = None
     """The Retry-After header: seconds or an HTTP date (RFC 9110 §10.2.3)."""
     fault: Fault | None = None

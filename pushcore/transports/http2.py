@@ -25,6 +25,8 @@ from pushcore.transports.curl_loop import CurlLoop
 
 MAX_WAIT_S: Final = 0.05
 """The longest sleep: how soon a gate that closed while all was quiet is noticed."""
+UNREAD: Final = b"(too long a body to be read)"
+"""Stands for a body whose announced length is too much: no answer of FCM's, whatever its status."""
 TIME_EVERY: Final = 16
 """Every so manieth answer is timed: a sample says as much as all, for a sixteenth of the cost."""
 CANNOT_REWIND: Final = "necessary data rewind was not possible"
@@ -250,6 +252,8 @@ def _fault(slot: _Slot, code: int, error: str) -> Answer:
     """Return what is known of a message whose transfer failed."""
     # A refusal without its whole body could be misread. But 200 is said when the message has been
     # accepted: losing that for its message id would send it again.
+    if code == pycurl.E_FILESIZE_EXCEEDED and not slot.chunks:
+        slot.chunks.append(UNREAD)
     if code == pycurl.E_FILESIZE_EXCEEDED or slot.curl.getinfo(pycurl.RESPONSE_CODE) == 200:
         return _answer(slot)
     if not slot.was_read() or (code == pycurl.E_SEND_FAIL_REWIND and error == CANNOT_REWIND):

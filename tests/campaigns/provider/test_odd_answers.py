@@ -1,86 +1,72 @@
-"""Answers that no documentation tells of: kept for people to look at, and nobody is harmed.
-
-OAuth is the emulator's; the answers come from a server that says what it is told to.
-"""
+"""Answers that no documentation tells of: kept for people to look at, and nobody is harmed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from pytest_django import Settings
 
 from campaigns.models import PushCampaign
+from loadtests.fcm_emulator import answers
+from loadtests.fcm_emulator.behaviours import Behaviour
+from pushcore.provider_error import MAX_DETAIL_CHARS
+from pushcore.transports.http2 import UNREAD
 from tests.campaigns.provider.stage import Stage, log
 from tests.cast import account
-from tests.pushcore.transports.wire import ODD, WireServer
 
 pytestmark = pytest.mark.django_db
 
 CODES = {
-    "odd:code.1": "SOMETHING_NEW",
-    "odd:text.1": "HTTP_400",
-    "odd:html.1": "HTTP_400",
-    "odd:nothing.1": "HTTP_400",
-    "odd:huge.1": "HTTP_400",
+    "odd_code": "SOMETHING_NEW",
+    "odd_text": "HTTP_400",
+    "odd_html": "HTTP_400",
+    "odd_empty": "HTTP_400",
+    "odd_huge": "HTTP_400",
 }
 
 
-@pytest.fixture
-def odd(stage: Stage, settings: Settings) -> Iterator[Stage]:
-    with WireServer() as server:
-        settings.FCM_ENDPOINT = server.endpoint
-        yield stage
+def sent_to_all(stage: Stage) -> PushCampaign:
+    """A campaign to a device for each odd answer, and one that is fine."""
+    stage.devices(stage.project(), [f"e1.{odd}.1" for odd in (*CODES, "ok")])
+    campaign = stage.started()
+    stage.send(campaign)
+    return campaign
 
 
-def kept(stage: Stage, campaign: PushCampaign) -> dict[str, str]:
-    return {address.partition(".")[0]: text for address, text in stage.details(campaign).items()}
+def raw(odd: str) -> str:
+    return answers.of_behaviour(Behaviour(odd), "token").decode()
 
 
-def test_what_is_not_known_is_quarantined_with_its_raw_body(odd: Stage) -> None:
-    odd.devices(odd.project("demo"), CODES)
-    campaign = odd.started()
+def test_what_is_not_known_is_failed_and_harms_nobody(stage: Stage) -> None:
+    campaign = sent_to_all(stage)
 
-    odd.send(campaign)
-
-    assert log(campaign) == {address: ("failed", code, True) for address, code in CODES.items()}
-    assert kept(odd, campaign) == {
-        "odd:code": ODD["code"].decode(),
-        "odd:text": ODD["text"].decode(),
-        "odd:html": ODD["html"].decode(),
-        "odd:nothing": "",
-        "odd:huge": ODD["huge"].decode()[:500],
+    assert log(campaign) == {
+        "e1.ok.1": ("success", "", True),
+        **{f"e1.{odd}.1": ("failed", code, True) for odd, code in CODES.items()},
     }
-    assert (account(campaign)["failure_count"], odd.halts(campaign)) == (5, [""])
+    assert account(campaign) == {
+        "total_recipients": 6,
+        "sent_count": 6,
+        "success_count": 1,
+        "failure_count": 5,
+    }
+    assert (campaign.status, stage.halts(campaign)) == ("processing", [""])
+    assert stage.received() == 6
 
 
-def test_html_of_a_gateway_and_too_much_of_an_answer_are_tried_again(odd: Stage) -> None:
-    odd.devices(odd.project("demo"), ["html.1", "huge.1", "huge:announced.1"])
-    campaign = odd.started()
+def test_what_was_said_is_kept_raw_and_bounded(wire_stage: Stage) -> None:
+    campaign = sent_to_all(wire_stage)
 
-    odd.send(campaign)
-
-    codes = {address: one.code for address, one in odd.waiting(campaign).items()}
-    assert codes == {"html.1": "HTTP_502", "huge.1": "HTTP_500", "huge:announced.1": "HTTP_500"}
-
-
-def test_canaries_refused_without_a_reason_condemn_the_payload_if_a_bare_message_passes(
-    odd: Stage,
-) -> None:
-    odd.devices(odd.project("demo"), ["picky.1", "picky.2", "picky.3"])
-
-    campaign = odd.launched()
-
-    assert (campaign.status, campaign.status_reason) == (
-        "failed",
-        "INVALID_ARGUMENT without the provider's reason",
-    )
-    assert account(campaign) == {}
+    details = wire_stage.details(campaign)
+    assert details == {
+        "e1.odd_code.1": raw("odd_code"),
+        "e1.odd_text.1": '{"error": "out of order"}',
+        "e1.odd_html.1": raw("odd_html"),
+        "e1.odd_empty.1": "",
+        "e1.odd_huge.1": raw("odd_huge")[:MAX_DETAIL_CHARS],
+    }
+    assert '"errorCode": "SOMETHING_NEW"' in details["e1.odd_code.1"]
 
 
-def test_canaries_that_happen_to_be_dead_condemn_nothing(odd: Stage) -> None:
-    odd.devices(odd.project("demo"), [f"odd:unexplained.{number}" for number in range(3)])
+def test_a_body_whose_length_is_too_much_from_the_start_is_said_to_be_so(stage: Stage) -> None:
+    campaign = sent_to_all(stage)
 
-    campaign = odd.launched()
-
-    assert (campaign.status, account(campaign)) == ("processing", {"total_recipients": 3})
+    assert stage.details(campaign)["e1.odd_huge.1"] == UNREAD.decode()

@@ -35,6 +35,7 @@ ON_THE_WIRE = {
     "e1.hang.1": "TIMEOUT",
     "e1.accept_hang.1": "TIMEOUT",
 }
+CUT = ["e1.drop.1", "e1.accept_drop.1"]
 
 
 def test_what_is_final_lands_and_only_proven_dead_addresses_are_deactivated(stage: Stage) -> None:
@@ -87,6 +88,39 @@ def test_a_wire_that_breaks_leaves_what_may_have_been_accepted_waiting(wire_stag
     waiting = wire_stage.waiting(campaign)
     assert {address: kept.code for address, kept in waiting.items()} == ON_THE_WIRE
     assert all(kept.ambiguous and kept.attempts == 1 for kept in waiting.values())
+
+
+@pytest.mark.parametrize("address", CUT)
+def test_a_connection_that_is_cut_leaves_all_that_was_in_flight_on_it_waiting(
+    wire_stage: Stage, settings: Settings, address: str
+) -> None:
+    settings.FCM_CONNECTIONS = 1
+    beside = [f"e1.slow.300.{number}" for number in range(5)]
+    wire_stage.devices(wire_stage.project(), [*beside, address])
+    campaign = wire_stage.started()
+
+    wire_stage.send(campaign)
+
+    waiting = wire_stage.waiting(campaign)
+    assert {kept.code for kept in waiting.values()} == {"CONNECTION_BROKEN"}
+    assert sorted(waiting) == sorted([*beside, address])
+    assert all(kept.ambiguous and kept.attempts == 1 for kept in waiting.values())
+
+
+def test_an_installation_id_lives_and_dies_as_a_token_does(stage: Stage) -> None:
+    addresses = ["e1.ok.fid", "e1.bad_token.fid", "e1.unregistered.fid"]
+    stage.devices(stage.project(), addresses, address_kind="fid")
+    campaign = stage.started()
+
+    stage.send(campaign)
+
+    assert log(campaign) == {
+        "e1.ok.fid": ("success", "", True),
+        "e1.bad_token.fid": ("invalid", "INVALID_ARGUMENT", False),
+        "e1.unregistered.fid": ("invalid", "UNREGISTERED", False),
+    }
+    [request] = stage.control.messages("e1.ok.fid")
+    assert request["message"]["fid"] == "e1.ok.fid"
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,21 @@ async def test_keeps_to_the_windows_of_the_client() -> None:
 
 
 @in_loop
+async def test_a_long_answer_comes_in_frames_that_any_client_takes() -> None:
+    pair = Pair()
+    pair.client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1 << 21})
+    pair.client.increment_flow_control_window(1 << 21)
+    pair.request(1, "e1.odd_huge.1")
+
+    events = await pair.talk()
+
+    pieces = [event.data for event in of_type(events, h2.events.DataReceived)]
+    assert max(map(len, pieces)) == 16_384
+    assert len(json.loads(b"".join(pieces))["error"]["message"]) == pytest.approx(1 << 20, abs=11)
+    assert len(of_type(events, h2.events.StreamEnded)) == 1
+
+
+@in_loop
 async def test_goes_on_for_longer_than_the_connection_window_lasts() -> None:
     pair = Pair()
     answered = 0

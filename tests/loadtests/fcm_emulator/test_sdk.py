@@ -44,6 +44,10 @@ def test_accepts_and_leaves_one_receipt_each(sdk: firebase_admin.App, emulator: 
         ("third_party_auth", messaging.ThirdPartyAuthError, 401),
         ("quota_device", messaging.QuotaExceededError, 429),
         ("quota_project", exceptions.ResourceExhaustedError, 429),
+        ("odd_code", exceptions.InvalidArgumentError, 400),
+        ("odd_html", exceptions.InvalidArgumentError, 400),
+        ("odd_empty", exceptions.InvalidArgumentError, 400),
+        ("odd_huge", exceptions.UnknownError, 400),
         ("bad_gateway", exceptions.UnknownError, 502),
         ("gateway_timeout", exceptions.UnknownError, 504),
     ],
@@ -62,6 +66,28 @@ def test_raises_the_sdk_exception_of_the_outcome(
     assert type(response.exception) is raised
     assert response.exception.http_response.status_code == status
     assert emulator.control.counts([token]) == [0]
+
+
+def test_a_string_under_error_costs_the_sdk_the_outcomes_of_all(
+    sdk: firebase_admin.App, emulator: Emulator
+) -> None:
+    with pytest.raises(exceptions.UnknownError):
+        send(sdk, "e1.ok.beside", "e1.odd_text.x")
+
+    assert emulator.control.counts(["e1.ok.beside"]) == [1]
+
+
+def test_an_installation_id_is_a_target_like_a_token(
+    sdk: firebase_admin.App, emulator: Emulator
+) -> None:
+    messages = [messaging.Message(fid=fid) for fid in ("e1.ok.fid", "e1.bad_token.fid")]
+
+    good, bad = messaging.send_each(messages, app=sdk).responses
+
+    assert good.success
+    assert type(bad.exception) is exceptions.InvalidArgumentError
+    assert "message.fid" in bad.exception.http_response.text
+    assert emulator.control.counts(["e1.ok.fid", "e1.bad_token.fid"]) == [1, 0]
 
 
 @pytest.mark.parametrize("emulator", ["h2"], indirect=True)

@@ -192,6 +192,28 @@ def test_slow_answers_later_than_the_others(wire: Wire) -> None:
     assert quick.seconds < slow.seconds
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "start", "length"),
+    [
+        ("odd_code", "application/json", b'{\n  "error"', 242),
+        ("odd_text", "application/json", b'{"error": "out of order"}', 25),
+        ("odd_html", "text/html", b"<!DOCTYPE html>", 112),
+        ("odd_empty", "application/json", b"", 0),
+        ("odd_huge", "application/json", b'{\n  "error"', 1 << 20),
+    ],
+)
+def test_odd_answers_are_refusals_that_no_documentation_tells_of(
+    wire: Wire, behaviour: str, kind: str, start: bytes, length: int
+) -> None:
+    reply = wire.send(f"e1.{behaviour}.x")
+
+    assert reply.status == 400
+    assert reply.headers["content-type"].startswith(kind)
+    assert reply.body.startswith(start)
+    assert len(reply.body) == pytest.approx(length, abs=100)
+    assert wire.emulator.control.counts([f"e1.{behaviour}.x"]) == [0]
+
+
 def test_latency_holds_back_every_answer(wire: Wire) -> None:
     wire.emulator.control.configure(latency_ms=150)
 

@@ -13,8 +13,9 @@ import pytest
 
 from loadtests.fcm_emulator.process import Emulator
 from loadtests.fcm_emulator.tls import TlsFiles
+from pushcore.outcomes import judge
 from pushcore.transports.base import MAX_BODY_BYTES, Answer, Fault, OpenGate
-from pushcore.transports.http2 import ForkedTransportError, Http2Transport
+from pushcore.transports.http2 import UNREAD, ForkedTransportError, Http2Transport
 from tests.pushcore.transports.gates import (
     ClosingGate,
     CountingGate,
@@ -266,14 +267,23 @@ def test_without_an_authority_of_ones_own_certifis_are_trusted(
     assert faults(send(connect(serve(), ca_file=None), "ok.1")) == [Fault.NEVER_SENT]
 
 
-@pytest.mark.parametrize(("announced", "kept"), [("", MAX_BODY_BYTES), ("1", 0)])
+@pytest.mark.parametrize(("announced", "kept"), [("", b"x" * MAX_BODY_BYTES), ("1", UNREAD)])
 def test_a_huge_body_is_cut_and_the_status_stays(
-    serve: Serve, connect: Connect, announced: str, kept: int
+    serve: Serve, connect: Connect, announced: str, kept: bytes
 ) -> None:
     transport = connect(serve())
     (huge, fine) = send(transport, f"huge:{announced}.1", "ok.1")
-    assert (huge.status, len(huge.body), huge.fault) == (500, kept, None)
+    assert (huge.status, huge.body, huge.fault) == (500, kept, None)
     assert fine.status == 200
+
+
+@pytest.mark.parametrize("announced", ["", "1"])
+def test_a_200_with_too_long_a_body_is_nobodys_success(
+    serve: Serve, connect: Connect, announced: str
+) -> None:
+    (portal,) = send(connect(serve()), f"portal:{announced}.1")
+    assert portal.status == 200
+    assert judge(portal, now=0).code == "NO_MESSAGE_ID"
 
 
 def test_html_and_empty_bodies_are_passed_on(serve: Serve, connect: Connect) -> None:

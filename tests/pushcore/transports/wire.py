@@ -24,25 +24,12 @@ from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame
 
 PATH = "/v1/projects/demo/messages:send"
-
-
-ODD = {
-    "code": (
-        b'{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Words.", "details": ['
-        b'{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",'
-        b' "errorCode": "SOMETHING_NEW"}]}}'
-    ),
-    "unexplained": (
-        b'{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Words.", "details": ['
-        b'{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",'
-        b' "errorCode": "INVALID_ARGUMENT"}]}}'
-    ),
-    "text": b'{"error": "out of order"}',
-    "html": b"<html>Bad Request</html>",
-    "nothing": b"",
-    "huge": b'{"error": {"code": 400, "message": "' + b"so it goes " * 5_000 + b'"}}',
-}
-"""Answers that nobody has announced, by the argument of `odd`."""
+UNEXPLAINED = (
+    b'{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Words.", "details": ['
+    b'{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",'
+    b' "errorCode": "INVALID_ARGUMENT"}]}}'
+)
+"""A refusal that may be for the address as well as for the payload."""
 
 
 def message(token: str) -> bytes:
@@ -201,6 +188,19 @@ class _Wire(asyncio.Protocol):
             self.h2.send_data(stream, body, end_stream=True)
         self.bodies.pop(stream)
 
+    def answer_at_length(
+        self, stream: int, status: int, body: bytes, *, is_announced: bool
+    ) -> None:
+        """Answer with a body of more than a frame, its length announced or not."""
+        fields = [(":status", str(status))]
+        if is_announced:
+            fields.append(("content-length", str(len(body))))
+        self.h2.send_headers(stream, fields)
+        for start in range(0, len(body), 15_000):
+            self.h2.send_data(stream, body[start : start + 15_000])
+        self.h2.end_stream(stream)
+        self.bodies.pop(stream)
+
     def reset_connection(self) -> None:
         sock = self.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -222,27 +222,19 @@ class _Wire(asyncio.Protocol):
 
     def do_huge(self, stream: int, announced: str) -> None:
         """Answer 500 with far too much, its length announced or not."""
-        fields = [(":status", "500")]
-        if announced:
-            fields.append(("content-length", "60000"))
-        self.h2.send_headers(stream, fields)
-        for _ in range(4):
-            self.h2.send_data(stream, b"x" * 15_000)
-        self.h2.end_stream(stream)
-        self.bodies.pop(stream)
+        self.answer_at_length(stream, 500, b"x" * 60_000, is_announced=bool(announced))
 
-    def do_odd(self, stream: int, answer: str) -> None:
-        """Refuse with what no documentation tells of."""
-        self.h2.send_headers(stream, [(":status", "400")])
-        for start in range(0, len(ODD[answer]), 15_000):
-            self.h2.send_data(stream, ODD[answer][start : start + 15_000])
-        self.h2.end_stream(stream)
-        self.bodies.pop(stream)
+    def do_portal(self, stream: int, announced: str) -> None:
+        """Answer 200 with a page that is not FCM's."""
+        self.answer_at_length(stream, 200, b"<html>" * 10_000, is_announced=bool(announced))
+
+    def do_unexplained(self, stream: int, _: str) -> None:
+        self.answer(stream, 400, UNEXPLAINED)
 
     def do_picky(self, stream: int, _: str) -> None:
         """Refuse a message that shows something, without a word of why; accept a bare one."""
         if "notification" in json.loads(self.bodies[stream])["message"]:
-            self.do_odd(stream, "unexplained")
+            self.do_unexplained(stream, "")
         else:
             self.do_ok(stream, "")
 
