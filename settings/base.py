@@ -182,6 +182,9 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# A Redis whose disk or memory is full, or that is a replica for a moment, answers with an error: by
+# default a worker ends at that, with this it waits for better times.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_DB_REUSE_MAX = 1_000
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
 CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS: dict[str, object] = {}

@@ -14,7 +14,7 @@ from loadtests.crash.waiting import wait_until
 from scripts.demo_run.children import Child, Children
 from scripts.embedded.process import kill_tree
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 QUEUES = "rescue,high_priority,notices,default,low_priority"
 _numbers = itertools.count(1)
 

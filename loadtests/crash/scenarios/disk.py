@@ -1,4 +1,4 @@
-"""The disk of the database is full for a while."""
+"""The disk of the servers is full for a while."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from loadtests.crash.campaign import Campaign
 from loadtests.crash.result import Result, judged, longest_pause_s
 from loadtests.crash.scenarios.workers import launch_both
 from loadtests.crash.system import System
 from loadtests.crash.waiting import wait_until
+from scripts.demo_run.errors import DemoError
 
 LOUDLY = "No space left on device"
 CHUNK = 1 << 20
@@ -45,10 +47,14 @@ def small_disk(folder: Path, *, megabytes: int) -> Iterator[None]:
 
 
 def full_disk(system: System, disk: Path) -> Result:
-    """Fill the database's disk, and free it a while later: sending pauses loudly and goes on.
+    """Fill the disk of PostgreSQL and Redis, and free it a while later: sending goes on.
 
-    PostgreSQL may go down by itself when it cannot write its log; then it is started again.
+    It pauses loudly, as far as what is left to write does not fit into the servers' files as they
+    are. PostgreSQL may go down by itself when it cannot write its log; then it is started again.
+    No worker may, as nobody would start it: a campaign launched afterwards is sent by them.
     """
+    later = system.draft(system.audience("later", devices=system.scale.devices // 8))
+    workers = list(system.workers)
     campaigns = launch_both(system)
     ballast = disk / "ballast"
     _fill(ballast)
@@ -56,10 +62,18 @@ def full_disk(system: System, disk: Path) -> Result:
     time.sleep(system.scale.down_s)
     ballast.unlink()
     system.wait_for_postgres()
-    result = judged(system, *campaigns, repeats=0)
+    wait_until(lambda: _is_launched(later), within_s=60, what="the API takes a launch")
+    result = judged(system, *campaigns, later, repeats=0)
+    result.demand(all(worker.is_alive for worker in workers), "a worker ended")
     # For how long nothing is sent depends on the room that PostgreSQL still has inside its files.
     result.notes.append(f"longest pause {longest_pause_s(system):.1f} s")
     return result
+
+
+def _is_launched(campaign: Campaign) -> bool:
+    with contextlib.suppress(DemoError):
+        campaign.launch()
+    return campaign.status != "draft"
 
 
 def _fill(ballast: Path) -> None:
