@@ -8,21 +8,25 @@ that is pending, and the rescue publishes it again.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from celery import chord
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from campaigns import transitions
+from campaigns import poison, transitions
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.states import BatchState, CampaignStatus
 
 MAX_PATIENCE_S = 3_600
+WAVE_S = 100
+"""A wave holds what the pace lets through in so many seconds: what is slow must not stand in the
+queue before all others. A default quota's 10,000 a second make the most of 2,000 batches."""
 
 
 def dispatch_next_wave(*, campaign: PushCampaign, lane_id: int, now: datetime) -> int:
@@ -32,57 +36,89 @@ def dispatch_next_wave(*, campaign: PushCampaign, lane_id: int, now: datetime) -
         if lane is None or _waiting(lane).filter(dispatched_at__isnull=False).exists():
             return 0
         free = _waiting(lane).filter(Q(retry_at=None) | Q(retry_at__lte=now)).order_by("seq")
-        batch_ids = list(free.values_list("pk", flat=True)[: settings.WAVE_BATCHES])
+        limit = wave_batches(lane, rate_limit_per_second=campaign.rate_limit_per_second)
+        batch_ids = list(free.values_list("pk", flat=True)[:limit])
         if batch_ids:
             # Only then: a lane that merely was looked at still stands still.
-            _mark_dispatched(batch_ids, now=now)
+            _mark_dispatched(batch_ids, lane=lane, now=now)
             transitions.touch_lane(lane_id=lane_id, now=now)
     if batch_ids:
         _publish_wave(batch_ids, campaign=campaign, project_id=lane.project_id)
+        transitions.forget_failures(campaign_id=campaign.pk)
     return len(batch_ids)
+
+
+def wave_batches(lane: Lane, *, rate_limit_per_second: int | None) -> int:
+    """Return how many of the lane's batches may be under way at once: of a slow lane, few."""
+    paces = (rate_limit_per_second, lane.project.quota_per_minute / 60)
+    slowest = min((pace for pace in paces if pace), default=math.inf)
+    return int(min(settings.WAVE_BATCHES, max(1, slowest * WAVE_S / settings.BATCH_SIZE)))
 
 
 def continue_lane(*, campaign_id: int, project_id: int, now: datetime) -> None:
     """Go on after a wave, as the ledger says: the next wave, or the end of the campaign."""
-    campaign = PushCampaign.objects.get(pk=campaign_id)
-    if campaign.status == CampaignStatus.PROCESSING:
+    with poison.bounded(campaign_id=campaign_id):
+        campaign = PushCampaign.objects.get(pk=campaign_id)
+        if campaign.status != CampaignStatus.PROCESSING:
+            return
         lane = Lane.objects.get(campaign_id=campaign_id, project_id=project_id)
         dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now)
-    transitions.complete_if_settled(campaign_id=campaign_id, now=now)
+        transitions.complete_if_settled(campaign_id=campaign_id, now=now)
 
 
 def dispatch_due_retries(*, campaign: PushCampaign, project_id: int, now: datetime) -> int:
-    """Publish the lane's batches whose retry is due, beside whatever wave is under way."""
+    """Publish the lane's batches whose retry is due, beside whatever wave is under way.
+
+    Together they are no more than a wave may hold; what is left is due at the next look.
+    """
     with transaction.atomic():
         lane = _hold_lane(campaign=campaign, project=project_id)
         if lane is None:
             return 0
-        due = _waiting(lane).filter(dispatched_at=None, retry_at__lte=now)
-        batch_ids = list(due.values_list("pk", flat=True))
-        _mark_dispatched(batch_ids, now=now)
+        limit = wave_batches(lane, rate_limit_per_second=campaign.rate_limit_per_second)
+        under_way = _waiting(lane).filter(dispatched_at__isnull=False).count()
+        due = _waiting(lane).filter(dispatched_at=None, retry_at__lte=now).order_by("retry_at")
+        batch_ids = list(due.values_list("pk", flat=True)[: max(0, limit - under_way)])
+        _mark_dispatched(batch_ids, lane=lane, now=now)
     return _publish_each(batch_ids, campaign=campaign)
 
 
 def dispatch_lost_again(*, campaign: PushCampaign, project_id: int, now: datetime) -> int:
     """Publish the lane's batches again whose messages seem to be lost.
 
-    Nothing counts as lost while the lane moves: then its messages arrive in their turn. Each repeat
-    waits twice as long as the one before, so that a campaign that stands still behind others does
-    not fill the queue with copies; a copy that does arrive finds nothing to claim.
+    Nothing counts as lost while the lane moves: then its messages arrive in their turn, unless what
+    was published later has been received already (a lane may be kept moving by retries alone).
+    Each repeat waits twice as long as the one before, so that a campaign that stands still behind
+    others does not fill the queue with copies; a copy that does arrive finds nothing to claim.
     """
     with transaction.atomic():
         lane = _hold_lane(campaign=campaign, project=project_id)
-        if lane is None or _moves(lane, now=now):
+        if lane is None:
+            return 0
+        under_way = _waiting(lane).filter(dispatched_at__isnull=False)
+        if _moves(lane, now=now) and not _is_overtaken(under_way, lane=lane):
             return 0
         batch_ids = [
             batch_id
-            for batch_id, dispatched_at, dispatches in _waiting(lane)
-            .filter(dispatched_at__isnull=False)
-            .values_list("pk", "dispatched_at", "dispatches")
+            for batch_id, dispatched_at, dispatches in under_way.values_list(
+                "pk", "dispatched_at", "dispatches"
+            )
             if dispatched_at and now - dispatched_at >= timedelta(seconds=patience_s(dispatches))
         ]
-        _mark_dispatched(batch_ids, now=now)
+        _mark_dispatched(batch_ids, lane=lane, now=now)
     return _publish_each(batch_ids, campaign=campaign)
+
+
+def _is_overtaken(under_way: QuerySet[DeliveryBatch], *, lane: Lane) -> bool:
+    """Return whether all that the lane published last was received, and older things were not.
+
+    Queues keep their order, but for what several workers take at once: hence the margin.
+    """
+    if lane.published_at is None:
+        return False
+    youngest = under_way.aggregate(at=Max("dispatched_at"))["at"]
+    margin = timedelta(seconds=settings.STANDSTILL_S)
+    return youngest is not None and youngest <= lane.published_at - margin
 
 
 def _hold_lane(**lane: object) -> Lane | None:
@@ -90,7 +126,8 @@ def _hold_lane(**lane: object) -> Lane | None:
 
     Waits for who has it: passed over, what is due now could be passed over by all who look.
     """
-    return Lane.objects.select_for_update().filter(halt_reason="", **lane).first()
+    lanes = Lane.objects.select_for_update(of=["self"]).select_related("project")
+    return lanes.filter(halt_reason="", **lane).first()
 
 
 def _waiting(lane: Lane) -> QuerySet[DeliveryBatch]:
@@ -123,12 +160,15 @@ def _publish_each(batch_ids: Sequence[int], *, campaign: PushCampaign) -> int:
     return len(batch_ids)
 
 
-def _mark_dispatched(batch_ids: Sequence[int], *, now: datetime) -> None:
+def _mark_dispatched(batch_ids: Sequence[int], *, lane: Lane, now: datetime) -> None:
+    if not batch_ids:
+        return
     # Before publishing: a publisher that dies in between leaves batches that look published,
     # and those the rescue finds; the other way round a wave would be published twice.
     DeliveryBatch.objects.filter(pk__in=batch_ids, state=BatchState.PENDING).update(
         dispatched_at=now, dispatches=F("dispatches") + 1
     )
+    Lane.objects.filter(pk=lane.pk).update(published_at=now)
 
 
 def _publish_wave(batch_ids: Sequence[int], *, campaign: PushCampaign, project_id: int) -> None:

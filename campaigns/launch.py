@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from campaigns import dispatch, preflight, transitions
+from campaigns import dispatch, poison, preflight, transitions
 from campaigns.models import Lane, PushCampaign
 from campaigns.planner import plan_next_slice
 from campaigns.states import CampaignStatus
@@ -16,6 +16,11 @@ def plan_and_dispatch(*, campaign_id: int, clock: Callable[[], datetime]) -> Non
 
     Safe to run again at any time, also twice at once: it goes on where the plan stopped.
     """
+    with poison.bounded(campaign_id=campaign_id):
+        _plan_and_dispatch(campaign_id, clock)
+
+
+def _plan_and_dispatch(campaign_id: int, clock: Callable[[], datetime]) -> None:
     campaign = PushCampaign.objects.get(pk=campaign_id)
     if campaign.status != CampaignStatus.PROCESSING:
         return

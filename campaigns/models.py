@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from campaigns import runs  # noqa: F401 -- Django looks for models here
 from campaigns.states import QUEUES, BatchState, CampaignStatus, moves_from
 from devices.models import DeviceToken, FcmProject
 from pushcore.messages import Content, Priority
@@ -65,6 +66,12 @@ class PushCampaign(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    engine_failures = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="How often our own code failed over it without any progress since: bounded.",
+    )
 
     total_recipients = _counter()
     sent_count = _counter()
@@ -166,6 +173,9 @@ class Lane(models.Model):
     progressed_at = models.DateTimeField(
         help_text="When the lane was last planned, dispatched or rescued."
     )
+    published_at = models.DateTimeField(
+        null=True, help_text="When messages of the lane were last published."
+    )
 
     class Meta:
         constraints = [
@@ -262,22 +272,6 @@ class DeliveryBatch(models.Model):
 
     def __str__(self) -> str:
         return f"batch {self.seq} of campaign {self.campaign_id}"
-
-
-class RescueRun(models.Model):
-    """When the rescue last looked: one row, by which it notices that everything was away."""
-
-    ran_at = models.DateTimeField()
-    gap_began_at = models.DateTimeField(
-        null=True, help_text="When it had last looked before the last time that it was late."
-    )
-    gap_ended_at = models.DateTimeField(null=True, help_text="When it looked again.")
-
-    class Meta:
-        constraints = [models.CheckConstraint(condition=Q(pk=1), name="rescue_run_is_one_row")]
-
-    def __str__(self) -> str:
-        return f"rescue at {self.ran_at}"
 
 
 class PushLog(models.Model):

@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from campaigns import dispatch, transitions
+from campaigns import dispatch, poison, transitions
 from campaigns.entry import Entry
 from campaigns.ledger import rewrite_open_batch, skip_untried_batches
-from campaigns.models import DeliveryBatch, Lane, PushCampaign, RescueRun
+from campaigns.models import DeliveryBatch, Lane, PushCampaign
+from campaigns.runs import RescueRun
 from campaigns.states import STOPPED, BatchState, CampaignStatus
 from pushcore.outcomes import Outcome
 from pushcore.retry import Guarantee
@@ -65,20 +66,30 @@ def _apart(step: Callable[..., object], **arguments: object) -> None:
 
 def rescue_campaign(*, campaign: PushCampaign, now: datetime) -> None:
     """Set going what stands still in one campaign, and complete it if nothing is left."""
+    with poison.bounded(campaign_id=campaign.pk):
+        _plan_on(campaign, now=now)
+        for lane in Lane.objects.filter(campaign=campaign, halt_reason=""):
+            _set_lane_going(campaign, lane, now=now)
+        if not transitions.complete_if_settled(campaign_id=campaign.pk, now=now):
+            transitions.pause_if_held_up(campaign_id=campaign.pk)
+
+
+def _plan_on(campaign: PushCampaign, *, now: datetime) -> None:
     from campaigns.services import publish_plan
 
     still = now - timedelta(seconds=settings.STANDSTILL_S)
     if transitions.touch_if_plan_stands_still(campaign_id=campaign.pk, since=still, now=now):
         logger.warning("Campaign %s stands still while it is planned: planning on.", campaign.pk)
         publish_plan(campaign)
-    for lane in Lane.objects.filter(campaign=campaign, halt_reason=""):
-        dispatch.dispatch_due_retries(campaign=campaign, project_id=lane.project_id, now=now)
-        lost = dispatch.dispatch_lost_again(campaign=campaign, project_id=lane.project_id, now=now)
-        if lost:
-            logger.warning("Campaign %s: %s messages published again.", campaign.pk, lost)
-        dispatch.dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now)
-    if not transitions.complete_if_settled(campaign_id=campaign.pk, now=now):
-        transitions.pause_if_held_up(campaign_id=campaign.pk)
+
+
+def _set_lane_going(campaign: PushCampaign, lane: Lane, *, now: datetime) -> None:
+    # What is lost first: what becomes due now would hide that all before it was received.
+    lost = dispatch.dispatch_lost_again(campaign=campaign, project_id=lane.project_id, now=now)
+    if lost:
+        logger.warning("Campaign %s: %s messages published again.", campaign.pk, lost)
+    dispatch.dispatch_due_retries(campaign=campaign, project_id=lane.project_id, now=now)
+    dispatch.dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now)
 
 
 def take_over_expired_batch(*, batch_id: int, now: datetime) -> bool:

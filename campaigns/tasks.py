@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.utils import timezone
 
-from campaigns import dispatch, launch, rescue, sending, shutdown
+from campaigns import audit, dispatch, launch, rescue, sending, shutdown
 
 
 @worker_shutting_down.connect
@@ -37,3 +37,9 @@ def aggregate_campaign_results(campaign_id: int, project_id: int) -> None:
 def rescue_campaigns() -> None:
     """Set going again whatever got lost on the way."""
     rescue.rescue_all(now=timezone.now())
+
+
+@shared_task(name="campaigns.audit")
+def audit_campaigns() -> None:
+    """Hold the counters of what has changed lately against the ledger."""
+    audit.audit_lately(now=timezone.now())

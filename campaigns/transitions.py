@@ -20,6 +20,9 @@ from campaigns.notifications import outbox
 from campaigns.notifications.models import Event
 from campaigns.states import MOVES, STOPPED, BatchState, CampaignStatus, Move, moves_from
 
+MAX_ENGINE_FAILURES = 5
+"""A campaign that our own code fails over so often, in a row, is paused."""
+
 
 def move_campaign(*, campaign_id: int, move: Move, **changes: Any) -> None:
     """Make the move, with further `changes` of fields, if the campaign's status allows it.
@@ -167,6 +170,24 @@ def pause_if_held_up(*, campaign_id: int) -> bool:
     )
 
 
+def pause_if_stuck(*, campaign_id: int, failure: str) -> bool:
+    """Count a failure of our own code; pause the campaign, with its words, when there are too many.
+
+    It would fail in the same way for ever. Paused, it can be resumed once that is mended, and
+    nobody is skipped. Returns whether this call paused it.
+    """
+    PushCampaign.objects.filter(pk=campaign_id, status=CampaignStatus.PROCESSING).update(
+        engine_failures=F("engine_failures") + 1
+    )
+    return _try_and_tell(
+        campaign_id,
+        Move.PAUSE,
+        Q(engine_failures__gte=MAX_ENGINE_FAILURES),
+        status_reason=storable(f"our own code failed {MAX_ENGINE_FAILURES} times: {failure}"),
+        engine_failures=0,
+    )
+
+
 def clear_halts(*, campaign_id: int) -> None:
     """Let every lane of the campaign go on: a person says that the reason is mended."""
     Lane.objects.filter(campaign_id=campaign_id).exclude(halt_reason="").update(halt_reason="")
@@ -184,6 +205,11 @@ def touch_lane(*, lane_id: int, now: datetime) -> None:
     Lane.objects.filter(pk=lane_id).update(progressed_at=now)
 
 
+def forget_failures(*, campaign_id: int) -> None:
+    """Note that the campaign got further: whatever failed before is overcome."""
+    PushCampaign.objects.filter(pk=campaign_id, engine_failures__gt=0).update(engine_failures=0)
+
+
 def touch_if_plan_stands_still(*, campaign_id: int, since: datetime, now: datetime) -> bool:
     """Note that a plan that has not moved since then is taken up again.
 
@@ -198,6 +224,6 @@ def touch_if_plan_stands_still(*, campaign_id: int, since: datetime, now: dateti
 def add_planned(*, campaign_id: int, devices: int) -> bool:
     """Count planned devices, if the campaign is still being sent: else the plan must not grow."""
     rows = PushCampaign.objects.filter(pk=campaign_id, status=CampaignStatus.PROCESSING).update(
-        total_recipients=F("total_recipients") + devices
+        total_recipients=F("total_recipients") + devices, engine_failures=0
     )
     return rows == 1

@@ -1,7 +1,8 @@
 """The gate of one batch: messages start as the shared pace allows, until there is reason to stop.
 
 It closes on pause or cancel (the caller's `poll`), on the deadline, when a breaker trips, and when
-the project is blocked for longer than is worth waiting for with a process in hand.
+the project is blocked, or the pace too slow, for longer than is worth waiting for with a process in
+hand.
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ ASK_S: Final = 1.0
 """The pacer is asked at least so often: what it said may have been changed by a person since."""
 PATIENCE_S: Final = 5.0
 """Blocked for longer, the batch is handed back: its process may have other projects to serve."""
+STARVED_S: Final = 2.0
+"""So long in all a batch waits for the quota or its campaign's own pace, then the rest is handed
+back: whatever is urgent finds a process again within that time. At full pace nobody waits so long:
+even thirty processes that share 10,000 messages a second get 500 each within 1.5 s."""
 MAX_CHUNK: Final = 100
 """Permits taken at once: at 10,000 messages a second a process asks every 10 ms at most."""
+_PACES: Final = (Limit.QUOTA, Limit.CAMPAIGN)
 
 
 class Live(NamedTuple):
@@ -152,6 +158,8 @@ class PacedGate:
         self._ask_at = now + min(grant.wait_s, ASK_S)
         if grant.limited_by is Limit.BLOCKED and grant.wait_s > PATIENCE_S:
             self._closed, self.blocked_s = True, grant.wait_s
+        if sum(self.waited_s.get(limit, 0.0) for limit in _PACES) >= STARVED_S:
+            self._closed = True
 
     def _penalise(self, verdict: Verdict) -> None:
         """Tell all workers; once a second is enough for what was in flight together."""

@@ -66,6 +66,11 @@ ACCOUNT_DRIFT: Final = Gauge(
     "Devices by which campaigns' counters and their ledgers differ; anything but 0 is a bug.",
     multiprocess_mode="mostrecent",
 )
+ACCOUNT_AUDITED: Final = Gauge(
+    "pushcore_account_audited_timestamp_seconds",
+    "When the regular audit last compared the two, in seconds since the epoch.",
+    multiprocess_mode="mostrecent",
+)
 
 
 def count_batch(

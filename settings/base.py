@@ -224,6 +224,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30,
         "options": {"queue": "notices", "expire_seconds": 60},
     },
+    "audit": {
+        "task": "campaigns.audit",
+        "schedule": 60,
+        "options": {"queue": "rescue", "expire_seconds": 60},
+    },
     "resume-imports": {
         "task": "devices.resume_imports",
         "schedule": 60,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import ClassVar
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -17,6 +19,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from campaigns.audit import show_last_audit
 from pushcore import metrics  # noqa: F401 -- declares what a process without any sends yet shows
 
 
@@ -45,6 +48,8 @@ class MetricsView(APIView):
     @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponse:
         """Answer a scrape."""
+        with contextlib.suppress(DatabaseError):  # without the database the rest is worth knowing
+            show_last_audit()
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return HttpResponse(encode(_registry()), content_type=content_type)
 

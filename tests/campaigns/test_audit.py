@@ -8,9 +8,11 @@ from django.core.management import CommandError, call_command
 from django.db.models import F
 from pytest_django import DjangoAssertNumQueries
 
-from campaigns.audit import Drift, find_drift
+from campaigns import transitions
+from campaigns.audit import Drift, audit_lately, find_drift
 from campaigns.ledger import settle_held_batch
 from campaigns.models import DeliveryBatch, PushCampaign
+from campaigns.runs import AuditRun
 from pushcore.outcomes import Outcome
 from tests.cast import (
     NOW,
@@ -18,6 +20,8 @@ from tests.cast import (
     make_campaign,
     make_devices,
     make_project,
+    planned,
+    seconds_later,
     settle_all,
     start_and_plan,
 )
@@ -165,3 +169,68 @@ def test_the_command_speaks_json() -> None:
 
 def test_the_command_refuses_a_campaign_that_is_not_there() -> None:
     assert audit("0") == (2, "")
+
+
+class TestTheRegularLook:
+    """Each minute, at what has changed lately."""
+
+    def looked(self, *, after_s: float) -> list[Drift]:
+        found = audit_lately(now=seconds_later(after_s))
+        assert AuditRun.objects.get().ran_at == seconds_later(after_s)
+        return found
+
+    def test_finds_nothing_wrong_with_campaigns_at_any_stage(self) -> None:
+        completed()
+        make_campaign()
+        _, [settled, *_, sending] = planned(1_100)
+        settle_all(settled, Outcome.SUCCESS)
+        claim(sending)
+        assert self.looked(after_s=60) == []
+        assert AuditRun.objects.get().drift == {}
+
+    def test_finds_a_wrong_counter_while_it_is_sent(self, caplog: pytest.LogCaptureFixture) -> None:
+        campaign, [batch] = planned(4)
+        settle_all(batch, Outcome.SUCCESS)
+        self.looked(after_s=60)
+        spoil(campaign, success_count=1, sent_count=1)
+        assert self.looked(after_s=120) == [
+            Drift(campaign.pk, "sent_count", 1, 4),
+            Drift(campaign.pk, "success_count", 1, 4),
+        ]
+        assert AuditRun.objects.get().drift == {str(campaign.pk): 3}
+        assert f"Campaign {campaign.pk}: sent_count is 1, the ledger says 4." in caplog.messages
+
+    def test_recounts_every_device_of_what_has_ended(self) -> None:
+        campaign = completed()
+        self.looked(after_s=-60)
+        DeliveryBatch.objects.update(outcomes=[Outcome.SUCCESS, Outcome.UNKNOWN])
+        assert {drift.what for drift in self.looked(after_s=60)} == {
+            "success_count",
+            "unknown_count",
+            "batches",
+        }
+        assert AuditRun.objects.get().drift == {str(campaign.pk): 1}
+
+    def test_keeps_saying_what_is_wrong_until_it_is_right(self) -> None:
+        completed()
+        DeliveryBatch.objects.update(outcomes=[Outcome.SUCCESS, Outcome.UNKNOWN])
+        self.looked(after_s=60)
+        assert self.looked(after_s=100_000) != []
+        DeliveryBatch.objects.update(outcomes=[Outcome.SUCCESS, Outcome.SUCCESS])
+        assert self.looked(after_s=100_060) == []
+        assert AuditRun.objects.get().drift == {}
+
+    def test_costs_nothing_for_what_ended_long_ago(
+        self, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        completed()
+        self.looked(after_s=60)
+        with django_assert_num_queries(7):
+            audit_lately(now=seconds_later(100_000))
+
+
+def completed() -> PushCampaign:
+    campaign, [batch] = planned(2)
+    settle_all(batch, Outcome.SUCCESS)
+    assert transitions.complete_if_settled(campaign_id=campaign.pk, now=NOW)
+    return campaign

@@ -65,6 +65,27 @@ def test_a_wave_holds_no_more_than_its_limit_in_the_order_of_the_plan(broker: Br
     assert marks() == [(True, 1)] * 3 + [(False, 0)] * 2
 
 
+@pytest.mark.parametrize(
+    ("rate", "quota_per_minute", "batches"),
+    [
+        (None, 600_000, 2_000),
+        (None, 0, 2_000),
+        (1, 600_000, 1),
+        (5, 600_000, 1),
+        (50, 600_000, 10),
+        (None, 6_000, 20),
+        (50, 600, 2),
+    ],
+)
+def test_a_wave_of_a_slow_lane_is_small(
+    settings: Settings, rate: int | None, quota_per_minute: int, batches: int
+) -> None:
+    """Else a campaign that trickles would keep all others waiting behind its two thousand."""
+    settings.BATCH_SIZE, settings.WAVE_BATCHES = 500, 2_000
+    lane = Lane(project=make_project(quota_per_minute=quota_per_minute))
+    assert dispatch.wave_batches(lane, rate_limit_per_second=rate) == batches
+
+
 def test_the_next_wave_goes_out_once_the_last_is_claimed(broker: Broker) -> None:
     _, lane, batches = planned(5)
     next_wave(lane)
@@ -178,6 +199,36 @@ def test_a_lane_that_stops_moving_has_lost_its_messages(broker: Broker) -> None:
     assert lost_again(campaign, lane, after_s=50) == 2
 
 
+def test_what_later_messages_have_overtaken_is_lost_even_while_the_lane_moves(
+    broker: Broker,
+) -> None:
+    campaign, lane, [lost, retried, _] = planned(3)
+    next_wave(lane)
+    broker.lose_everything()
+    DeliveryBatch.objects.exclude(pk=lost.pk).update(
+        dispatched_at=None, dispatches=0, retry_at=seconds_later(20)
+    )
+    assert due_retries(campaign, lane, after_s=20) == 2
+    claim(retried, now=seconds_later(21))
+    assert lost_again(campaign, lane, after_s=25) == 0  # the other retry may still be before it
+    settle_all(DeliveryBatch.objects.get(seq=2), Outcome.SUCCESS, now=seconds_later(26))
+    broker.lose_everything()
+    assert lost_again(campaign, lane, after_s=30) == 1
+    assert broker.take_all("default") == sends(lost)
+
+
+def test_what_was_published_shortly_before_is_not_overtaken(broker: Broker) -> None:
+    campaign, lane, [_, *retried] = planned(3)
+    next_wave(lane)
+    DeliveryBatch.objects.filter(pk__in=[one.pk for one in retried]).update(
+        dispatched_at=None, dispatches=0, retry_at=seconds_later(5)
+    )
+    assert due_retries(campaign, lane, after_s=5) == 2
+    for batch in retried:
+        settle_all(batch, Outcome.SUCCESS, now=seconds_later(11))
+    assert lost_again(campaign, lane, after_s=20) == 0
+
+
 def test_looking_for_the_next_wave_in_vain_is_no_progress(broker: Broker) -> None:
     _, lane, _ = planned(1)
     next_wave(lane, after_s=1)
@@ -189,12 +240,26 @@ def test_looking_for_the_next_wave_in_vain_is_no_progress(broker: Broker) -> Non
 def test_a_retry_goes_out_when_it_is_due_beside_the_wave_under_way(broker: Broker) -> None:
     campaign, lane, batches = planned(4)
     next_wave(lane)
+    claim(batches[0])
     broker.take_all("default")
     DeliveryBatch.objects.filter(pk=batches[3].pk).update(retry_at=seconds_later(10))
     assert due_retries(campaign, lane, after_s=9) == 0
     assert due_retries(campaign, lane, after_s=10) == 1
     assert due_retries(campaign, lane, after_s=11) == 0
     assert broker.take_all("default") == sends(batches[3])
+
+
+def test_no_more_retries_are_under_way_than_a_wave_holds(broker: Broker) -> None:
+    campaign, lane, batches = planned(8)
+    next_wave(lane)  # three
+    claim(batches[0])
+    waiting = [batch.pk for batch in batches[3:]]
+    DeliveryBatch.objects.filter(pk__in=waiting).update(retry_at=seconds_later(10))
+    assert due_retries(campaign, lane, after_s=10) == 1
+    assert due_retries(campaign, lane, after_s=11) == 0
+    claim(batches[1], now=seconds_later(12))
+    claim(batches[2], now=seconds_later(12))
+    assert due_retries(campaign, lane, after_s=13) == 2
 
 
 def due_retries(campaign: PushCampaign, lane: Lane, *, after_s: float) -> int:

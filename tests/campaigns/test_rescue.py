@@ -8,8 +8,9 @@ from pytest_django import Settings
 from campaigns import dispatch, rescue, transitions
 from campaigns.entry import Waiting
 from campaigns.ledger import settle_held_batch
-from campaigns.models import DeliveryBatch, Lane, PushCampaign, RescueRun
+from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.planner import open_lanes, plan_next_slice
+from campaigns.runs import RescueRun
 from campaigns.states import BatchState, Move
 from pushcore.outcomes import Outcome
 from tests.campaigns.conftest import Broker, Published

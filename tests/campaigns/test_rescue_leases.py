@@ -6,7 +6,8 @@ from pytest_django import Settings
 from campaigns import rescue, transitions
 from campaigns.entry import Waiting
 from campaigns.ledger import claim_pending_batch, settle_held_batch
-from campaigns.models import DeliveryBatch, RescueRun
+from campaigns.models import DeliveryBatch
+from campaigns.runs import RescueRun
 from campaigns.states import BatchState, Move
 from pushcore.outcomes import Outcome
 from tests.campaigns.conftest import Broker, Published

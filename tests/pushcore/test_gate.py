@@ -168,6 +168,38 @@ class TestClosing:
         assert gate.is_closed()
         assert gate.admit(1) == 0
 
+    @pytest.mark.parametrize("slow", ["campaign", "quota"])
+    def test_a_batch_that_has_waited_two_seconds_for_its_pace_is_handed_back(
+        self, bench: Bench, slow: str
+    ) -> None:
+        if slow == "campaign":
+            bench.live = Live(rate_limit_per_second=4)
+        else:
+            bench.pacer.quota_per_minute = 4 * 60
+        gate = bench.gate()
+
+        started = 0
+        while not gate.is_closed():
+            started += gate.admit(500)
+            bench.now += 1 / 64
+
+        assert bench.now - START == pytest.approx(2.0, abs=0.5)
+        assert started == pytest.approx(8, abs=2)
+        assert gate.blocked_s == 0
+
+    def test_a_batch_that_gets_its_pace_within_two_seconds_is_sent_whole(
+        self, bench: Bench
+    ) -> None:
+        bench.live = Live(rate_limit_per_second=300)
+        gate = bench.gate(messages=500)
+
+        started = 0
+        while bench.now < START + 1.75:
+            started += gate.admit(500)
+            bench.now += 1 / 64
+
+        assert started == 500
+
     def test_it_closes_when_a_breaker_trips(self, bench: Bench) -> None:
         gate = bench.gate()
         gate.admit(1)

@@ -8,7 +8,9 @@ import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from campaigns.runs import AuditRun
 from pushcore.metrics import SENDS
+from tests.cast import NOW
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +48,15 @@ def test_others_are_refused(anonymous: APIClient, outsider: APIClient) -> None:
 def test_a_setting_opens_them_to_everybody(anonymous: APIClient, settings: Settings) -> None:
     settings.METRICS_OPEN = True
     assert anonymous.get("/metrics").status_code == 200
+
+
+def test_the_last_audits_drift_is_shown_by_every_web_server(staff: APIClient) -> None:
+    """Whichever worker looked: it stands in the database."""
+    AuditRun.objects.create(pk=1, ran_at=NOW, drift={"7": 3, "9": 1})
+    lines = staff.get("/metrics").content.decode().splitlines()
+    assert "pushcore_account_drift_devices 4.0" in lines
+    [at] = [line for line in lines if line.startswith("pushcore_account_audited_timestamp_seconds")]
+    assert float(at.split()[1]) == NOW.timestamp()
 
 
 CHILD = """

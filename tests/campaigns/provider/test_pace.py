@@ -40,7 +40,10 @@ def being_sent(stage: Stage, campaign: PushCampaign) -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_campaigns_own_pace_changes_while_it_runs_within_two_seconds(stage: Stage) -> None:
+def test_a_campaigns_own_pace_changes_while_it_runs_within_two_seconds(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pushcore.gate.STARVED_S", 60)  # so that one batch lasts long enough
     stage.devices(stage.project(), oks(400))
     campaign = stage.started(rate_limit_per_second=50)
     mine = PushCampaign.objects.filter(pk=campaign.pk)
@@ -82,6 +85,27 @@ def test_a_pause_is_in_force_within_two_seconds_and_what_was_in_flight_settles(
     assert 0 < accepted < 200
     assert account(campaign)["success_count"] == accepted
     assert stage.waiting(campaign) == {}
+
+
+def test_a_batch_starved_of_its_pace_frees_the_process_and_goes_on_where_it_was(
+    stage: Stage,
+) -> None:
+    stage.devices(stage.project(), oks(40))
+    campaign = stage.started(rate_limit_per_second=10)
+    began = time.monotonic()
+
+    stage.send(campaign)
+
+    assert 1.5 < time.monotonic() - began < 5
+    batch = only_batch(campaign)
+    assert (batch.state, batch.retry_at, batch.retries, batch.crashes) == ("pending", None, {}, 0)
+    sent = account(campaign)["success_count"]
+    assert 15 <= sent <= 30
+
+    stage.send(campaign)
+
+    assert account(campaign)["success_count"] > sent
+    assert max(stage.control.counts(oks(40))) == 1
 
 
 @pytest.mark.parametrize("form", ["seconds", "date", "absent"])
