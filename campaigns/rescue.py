@@ -37,7 +37,6 @@ def rescue_all(*, now: datetime) -> None:
     """Look at everything that is not settled, and set going what stands still."""
     for batch_id in _expired_leases(_trusted_until(now)):
         _apart(take_over_expired_batch, batch_id=batch_id, now=now)
-    _apart(_start_due, now=now)
     for campaign in PushCampaign.objects.filter(status=CampaignStatus.PROCESSING):
         if not transitions.cancel_if_expired(campaign_id=campaign.pk, now=now):
             _apart(rescue_campaign, campaign=campaign, now=now)
@@ -48,12 +47,6 @@ def rescue_all(*, now: datetime) -> None:
     ).values_list("campaign_id", flat=True)
     for campaign_id in stopped.distinct():
         _apart(close_stopped_campaign, campaign_id=campaign_id, now=now)
-
-
-def _start_due(*, now: datetime) -> None:
-    from campaigns.services import start_due_campaigns
-
-    start_due_campaigns(now=now)
 
 
 def _apart(step: Callable[..., object], **arguments: object) -> None:

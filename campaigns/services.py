@@ -8,9 +8,10 @@ publishes what the ledger says is due.
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -56,7 +57,10 @@ def schedule_campaign(*, campaign_id: int, scheduled_at: datetime, now: datetime
         raise ScheduledInPast(scheduled_at)
     with transaction.atomic():
         transitions.move_campaign(
-            campaign_id=campaign_id, move=Move.SCHEDULE, scheduled_at=scheduled_at
+            campaign_id=campaign_id,
+            move=Move.SCHEDULE,
+            scheduled_at=scheduled_at,
+            status_reason="",
         )
         refuse_unfit(PushCampaign.objects.get(pk=campaign_id), now=scheduled_at)
 
@@ -73,12 +77,17 @@ def unschedule_campaign(*, campaign_id: int) -> None:
 def start_due_campaigns(*, now: datetime) -> int:
     """Start every scheduled campaign whose time has come; return how many this call started.
 
-    One that expired before anybody looked is cancelled, and says so.
+    One that expired before anybody looked is cancelled, and one that is overdue for longer than
+    `settings.SCHEDULE_LATENESS_S` is a draft again; both say so.
     """
     started = 0
+    missed_before = now - timedelta(seconds=settings.SCHEDULE_LATENESS_S)
     due = PushCampaign.objects.filter(status=CampaignStatus.SCHEDULED, scheduled_at__lte=now)
     for campaign_id in due.values_list("pk", flat=True):
         if transitions.cancel_if_expired(campaign_id=campaign_id, now=now):
+            continue
+        if transitions.unschedule_if_overdue(campaign_id=campaign_id, since=missed_before):
+            logger.warning("Campaign %s was not started: its moment is long past.", campaign_id)
             continue
         try:
             start_campaign(campaign_id=campaign_id, task_id=uuid4(), now=now)

@@ -88,6 +88,9 @@ _OF_THE_ENGINE = frozenset({Move.COMPLETE, Move.FAIL})
 STOPPED = frozenset({CampaignStatus.CANCELLED, CampaignStatus.FAILED})
 """Statuses in which nothing more is sent, ever: what is left in the ledger is skipped."""
 
+ENDED = STOPPED | {CampaignStatus.COMPLETED}
+"""Statuses in which nothing is being sent and nothing waits to be."""
+
 
 def moves_from(status: str) -> list[str]:
     """Return what a person may do to a campaign in this status, in alphabetical order."""

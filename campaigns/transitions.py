@@ -128,6 +128,16 @@ def cancel_if_expired(*, campaign_id: int, now: datetime) -> bool:
     )
 
 
+def unschedule_if_overdue(*, campaign_id: int, since: datetime) -> bool:
+    """Make a scheduled campaign whose moment came before `since` a draft again, and say why."""
+    return _try(
+        campaign_id,
+        Move.UNSCHEDULE,
+        Q(scheduled_at__lt=since),
+        status_reason="missed: nobody could start it in time",
+    )
+
+
 def halt_lane(*, campaign_id: int, project_id: int, reason: str) -> bool:
     """Hold the lane up, because the project refuses us; pause a campaign that is held up by it.
 

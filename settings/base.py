@@ -149,6 +149,8 @@ MISMATCH_SHARE = environment.number("MISMATCH_SHARE", 0.5)
 MISMATCH_MINIMUM = environment.integer("MISMATCH_MINIMUM", 50)
 """No share is drawn from fewer answers."""
 RESCUE_INTERVAL_S = environment.integer("RESCUE_INTERVAL_S", 5)
+SCHEDULE_LATENESS_S = environment.integer("SCHEDULE_LATENESS_S", 3_600)
+"""A scheduled campaign that nobody could start for longer is not sent: it is a draft again."""
 STANDSTILL_S = environment.integer("STANDSTILL_S", 10)
 """A campaign without any progress for so long has lost its messages: they are sent again."""
 
@@ -228,6 +230,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "campaigns.audit",
         "schedule": 60,
         "options": {"queue": "rescue", "expire_seconds": 60},
+    },
+    "start-what-is-due": {
+        "task": "campaigns.start_what_is_due",
+        "schedule": 2,
+        "options": {"queue": "rescue", "expire_seconds": 4},
     },
     "resume-imports": {
         "task": "devices.resume_imports",

@@ -1,8 +1,9 @@
-"""A campaign that is to start at a moment to come; the rescue's beat starts it."""
+"""A campaign that is to start at a moment to come; beat starts it."""
 
 from __future__ import annotations
 
 import pytest
+from pytest_django import Settings
 
 from campaigns import services
 from campaigns.errors import IllegalMove, ScheduledInPast
@@ -52,6 +53,21 @@ def test_one_that_expired_before_anybody_looked_is_cancelled_and_says_so() -> No
     assert services.start_due_campaigns(now=seconds_later(300)) == 0
     assert (reloaded(campaign).status, campaign.started_at) == ("cancelled", None)
     assert "expired" in campaign.status_reason
+
+
+def test_one_that_is_overdue_past_the_cut_off_is_a_draft_again_and_says_so(
+    settings: Settings,
+) -> None:
+    settings.SCHEDULE_LATENESS_S = 100
+    in_time, missed = scheduled(in_s=60), scheduled(in_s=59)
+    assert services.start_due_campaigns(now=seconds_later(160)) == 1
+    assert reloaded(in_time).status == "processing"
+    assert (reloaded(missed).status, missed.started_at) == ("draft", None)
+    assert missed.status_reason == "missed: nobody could start it in time"
+    services.schedule_campaign(
+        campaign_id=missed.pk, scheduled_at=seconds_later(300), now=seconds_later(200)
+    )
+    assert (reloaded(missed).status, missed.status_reason) == ("scheduled", "")
 
 
 def test_a_moment_that_has_passed_is_refused() -> None:
