@@ -62,6 +62,8 @@ SCENARIOS: dict[str, Scenario] = {
     "pause-resume-cancel": control.pause_resume_cancel,
     "pause-while-waiting": control.pause_while_waiting,
     "fifty-sends": control.send_fifty_times,
+    "urgent-beats-bulk": control.urgent_beats_bulk,
+    "slow-paces": control.keep_slow_paces,
 }
 DISK, RABBITMQ = "disk-full", "rabbitmq-kill"
 _HEAD = (

@@ -52,6 +52,12 @@ class Campaign:
         sql = "SELECT sent_count + skipped_count FROM campaigns_pushcampaign WHERE id = %s"
         return int(self.database.value(sql, self.id))
 
+    @property
+    def seconds(self) -> float:
+        """How long it took from its start to its end."""
+        sql = "SELECT extract(epoch FROM completed_at - started_at) FROM campaigns_pushcampaign"
+        return float(self.database.value(f"{sql} WHERE id = %s", self.id))
+
     def batches(self, condition: str) -> int:
         """Return how many of its batches fulfil a condition in SQL."""
         sql = "SELECT count(*) FROM campaigns_deliverybatch WHERE campaign_id = %s AND "

@@ -22,6 +22,12 @@ class Result:
     violations: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def absorb(self, other: Result) -> None:
+        """Take in what was found of other campaigns of the same scenario."""
+        self.accounts += other.accounts
+        self.violations += other.violations
+        self.notes += other.notes
+
     def demand(self, holds: bool, otherwise: str) -> None:
         """Note a violation where something does not hold."""
         if not holds:

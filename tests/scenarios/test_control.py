@@ -18,3 +18,13 @@ def test_pause_and_cancel_hold_while_waiting_for_quota(system: System) -> None:
 
 def test_fifty_simultaneous_sends_start_one_campaign(system: System) -> None:
     assert control.send_fifty_times(system).violations == []
+
+
+def test_an_urgent_campaign_is_sent_at_once_while_others_hold_every_process(
+    system: System,
+) -> None:
+    assert control.urgent_beats_bulk(system).violations == []
+
+
+def test_slow_campaigns_keep_to_their_pace(system: System) -> None:
+    assert control.keep_slow_paces(system).violations == []

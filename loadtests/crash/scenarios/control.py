@@ -1,4 +1,4 @@
-"""Pause, resume and cancel are in force within two seconds; a launch happens once."""
+"""Pause and cancel are in force within two seconds; a launch happens once; urgent beats bulk."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from scripts.demo_run.errors import DemoError
 
 IN_FORCE_S = 2.0
 AT_ONCE = 50
+URGENT_WITHIN_S = 10.0
+"""From an urgent campaign's launch to its end, while others hold every process."""
+SLOW_BY = 1.5
+"""How much longer than its pace says a slow campaign may take, set-up included."""
 
 
 def pause_resume_cancel(system: System) -> Result:
@@ -26,7 +30,7 @@ def pause_resume_cancel(system: System) -> Result:
 
 
 def pause_while_waiting(system: System) -> Result:
-    """Pause and cancel while every process waits for permits of a very slow campaign."""
+    """Pause and cancel while a very slow campaign waits for its permits."""
     campaign = system.launch(system.audience("crawling", devices=4_000), rate_limit_per_second=5)
     return _steer(system, campaign, share=0.0)
 
@@ -85,3 +89,53 @@ def _answer(campaign: Campaign) -> str:
     except DemoError as refusal:
         return str(refusal).removeprefix("The API answers ").partition(" ")[0]
     return "started"
+
+
+def urgent_beats_bulk(system: System) -> Result:
+    """Trickling campaigns hold every process; an urgent one is sent at once all the same."""
+    bulk = [
+        system.launch(
+            system.audience(f"bulk-{number}", devices=1_000),
+            priority="low",
+            rate_limit_per_second=5,
+        )
+        for number in range(len(system.pids))
+    ]
+    urgent = system.draft(
+        system.audience("urgent", devices=1_000), priority="high", rate_limit_per_second=None
+    )
+    wait_until(
+        lambda: sum(one.batches("state = 'sending'") for one in bulk) == len(bulk),
+        within_s=60,
+        what="trickling campaigns hold every process",
+    )
+    begin = time.monotonic()
+    urgent.launch()
+    urgent.wait_for_end(within_s=system.scale.end_within_s)
+    took = time.monotonic() - begin
+    for campaign in bulk:
+        campaign.move("cancel")
+    result = judged(system, *bulk, repeats=0, status="cancelled")
+    result.absorb(judged(system, urgent, repeats=0))
+    result.notes.append(f"urgent ended after {took:.1f} s")
+    result.demand(took <= URGENT_WITHIN_S, f"the urgent campaign took {took:.1f} s")
+    return result
+
+
+def keep_slow_paces(system: System) -> Result:
+    """Slow campaigns go turn by turn, two seconds each, and keep to their pace all the same."""
+    paces = {5: 40, 50: 400}
+    campaigns = {
+        rate: system.launch(
+            system.audience(f"pace-{rate}", devices=devices), rate_limit_per_second=rate
+        )
+        for rate, devices in paces.items()
+    }
+    result = judged(system, *campaigns.values(), repeats=0)
+    for rate, campaign in campaigns.items():
+        due_s, took = paces[rate] / rate, campaign.seconds
+        result.notes.append(f"{rate}/s: {took:.1f} s for {due_s:.0f}")
+        result.demand(
+            due_s * 0.95 <= took <= due_s * SLOW_BY, f"{took:.1f} s at {rate}/s, not {due_s:.0f}"
+        )
+    return result

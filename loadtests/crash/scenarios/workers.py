@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,10 @@ from loadtests.crash.campaign import ENDED, Campaign
 from loadtests.crash.processes import Worker
 from loadtests.crash.result import BATCH, SENDING_AGAIN_S, Result, judged
 from loadtests.crash.system import System
-from loadtests.crash.waiting import wait_until
+from loadtests.crash.waiting import TooLateError, wait_until
 
 GONE_WITHIN_S = 10.0
+HOLDER_TRIES = 10
 
 
 def launch_both(system: System, *, share: float = 0.2) -> list[Campaign]:
@@ -32,12 +34,31 @@ def launch_slowly(system: System) -> list[Campaign]:
     """Start a campaign of each guarantee, so slow that every process holds a batch of them."""
     devices = 2 * BATCH * len(system.pids)
     campaigns = _launch(system, devices=devices, rate_limit_per_second=100)
+    _wait_until_all_hold(system, campaigns, within_s=60)
+    return campaigns
+
+
+def _wait_until_all_hold(system: System, campaigns: Sequence[Campaign], *, within_s: float) -> None:
     wait_until(
         lambda: sum(one.batches("state = 'sending'") for one in campaigns) == len(system.pids),
-        within_s=60,
+        within_s=within_s,
         what="every process holds a batch",
     )
-    return campaigns
+
+
+def _freeze_a_holder(system: System, campaigns: Sequence[Campaign]) -> int:
+    """SIGSTOP a process in the middle of a batch; return its pid."""
+    pid = system.pids[0]
+    for _ in range(HOLDER_TRIES):
+        processes.freeze(pid)
+        # Between two batches it holds none, and the others are one too few.
+        with contextlib.suppress(TooLateError):
+            _wait_until_all_hold(system, campaigns, within_s=1)
+            return pid
+        processes.thaw(pid)
+        time.sleep(0.1)
+    message = f"Process {pid} never held a batch."
+    raise TooLateError(message)
 
 
 def _launch(system: System, *, devices: int, **fields: object) -> list[Campaign]:
@@ -99,8 +120,7 @@ def kill_all_workers(system: System) -> Result:
 def stop_past_the_lease(system: System) -> Result:
     """SIGSTOP a process that sends until its batch is taken over and sent; then let it go on."""
     campaigns = launch_slowly(system)
-    zombie = system.pids[0]
-    processes.freeze(zombie)
+    zombie = _freeze_a_holder(system, campaigns)
     for campaign in campaigns:
         system.unlimit(campaign)
     try:
