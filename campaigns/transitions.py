@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 
+from campaigns.access.trail import record_update
 from campaigns.entry import storable
 from campaigns.errors import IllegalMove
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
@@ -38,10 +39,26 @@ def move_campaign(*, campaign_id: int, move: Move, **changes: Any) -> None:
 
 def _try(campaign_id: int, move: Move, *conditions: Combinable | Q, **changes: Any) -> bool:
     sources, target = MOVES[move]
-    rows = PushCampaign.objects.filter(*conditions, pk=campaign_id, status__in=sources).update(
-        status=target, **changes
-    )
-    return rows == 1
+    rows = PushCampaign.objects.filter(*conditions, pk=campaign_id, status__in=sources)
+    return _update_on_record(rows, status=target, **changes)
+
+
+def _update_on_record(rows: QuerySet[PushCampaign], **changes: Any) -> bool:
+    """Update the campaign, if it is among the rows, with an entry in the audit trail.
+
+    Returns whether it was. Whoever merely asks, as the engine does again and again whether a
+    campaign has ended, is answered by one query and without a lock.
+    """
+    if not rows.exists():
+        return False
+    with transaction.atomic():
+        locked = rows.select_for_update(no_key=True)
+        before = locked.values("pk", "title", *changes).first()
+        if before is None or rows.update(**changes) == 0:
+            return False
+        campaign = PushCampaign(pk=before["pk"], title=before["title"])
+        record_update(campaign, before=before, after=changes)
+    return True
 
 
 _NEWS = {Move.COMPLETE: Event.COMPLETED, Move.FAIL: Event.FAILED, Move.PAUSE: Event.PAUSED}
@@ -87,12 +104,8 @@ def change_rate(*, campaign_id: int, rate_limit_per_second: int | None) -> None:
         PushCampaign.DoesNotExist: there is no such campaign.
     """
     ended = [*STOPPED, CampaignStatus.COMPLETED]
-    rows = (
-        PushCampaign.objects.filter(pk=campaign_id)
-        .exclude(status__in=ended)
-        .update(rate_limit_per_second=rate_limit_per_second)
-    )
-    if rows == 0:
+    rows = PushCampaign.objects.filter(pk=campaign_id).exclude(status__in=ended)
+    if not _update_on_record(rows, rate_limit_per_second=rate_limit_per_second):
         status = PushCampaign.objects.values_list("status", flat=True).get(pk=campaign_id)
         raise IllegalMove(move="set the rate of", status=status, allowed=moves_from(status))
 

@@ -43,6 +43,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "campaigns.access.trail.TrailMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -90,6 +91,8 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["campaigns.access.permissions.HasScope"],
     "DEFAULT_METADATA_CLASS": None,
+    # Whose address is it? X-Forwarded-For is believed as far as our own proxies wrote it.
+    "NUM_PROXIES": environment.integer("TRUSTED_PROXIES", 0),
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -108,6 +111,12 @@ SPECTACULAR_SETTINGS = {
 
 MAX_TARGET_USER_IDS = environment.integer("MAX_TARGET_USER_IDS", 100_000)
 """What one campaign may name; they are read whole at its planning. More belong into a list."""
+
+# --- The audit trail --------------------------------------------------------------------------
+
+AUDITLOG_STORE_JSON_CHANGES = True
+AUDITLOG_CID_GETTER = "django_guid.get_guid"
+"""An entry knows the request or the task by the id that the logs have."""
 
 # --- Files of devices -------------------------------------------------------------------------
 

@@ -1,0 +1,33 @@
+"""Of what the audit trail is kept: what people and programs decide, not what the engine counts."""
+
+from __future__ import annotations
+
+from auditlog.models import LogEntry
+from django.contrib.auth.models import User
+from django.db.models.signals import pre_save
+
+from campaigns.access.models import ApiKey
+from campaigns.access.trail import sign_entry, track
+from campaigns.models import PushCampaign
+from devices.models import FcmProject
+
+
+def track_all() -> None:
+    """Have the decisions noted; called once, when all models are there."""
+    pre_save.connect(sign_entry, sender=LogEntry, dispatch_uid="sign_entry")
+    track(
+        PushCampaign,
+        leaving_out=[
+            field.name
+            for field in PushCampaign._meta.concrete_fields
+            if not field.editable and field.name != "status"
+        ],
+    )
+    track(FcmProject, leaving_out=["created_at"], hiding=["credentials"])
+    track(ApiKey, leaving_out=["hashed_key", "created_at", "last_used_at"])
+    track(
+        User,
+        leaving_out=["last_login", "date_joined"],
+        hiding=["password"],
+        relations=["groups", "user_permissions"],
+    )
