@@ -26,10 +26,10 @@ from devices.models import FcmProject
 from pushcore.credentials import CredentialsError
 from pushcore.gate import Live
 from pushcore.messages import AddressKind, Platform, Priority, Template
+from pushcore.order import Addressed, Order
 from pushcore.outcomes import Outcome, Trouble
 from pushcore.report import Report
 from pushcore.retry import Guarantee
-from pushcore.sender import Addressed, Order
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@
     report.outcomes[i], report.message_ids[i], report.codes[i], ...   # of devices[i]
     report.troubles                                                   # what concerns the others too
 
-What happens to a device is decided by `pushcore.outcomes` and `pushcore.retry`; here is only what
-needs the whole batch. A message that surely never left is sent again at once, a few times. When
+What becomes of a device is decided by `pushcore.settlement`; here is only what needs the whole
+batch. A message that surely never left is sent again at once, a few times. When
 our access token is refused it is refreshed once and what was refused is sent again; refused a
 second time, the project is in trouble. What cannot be settled comes back PENDING with the time to
 wait; what the gate never let start comes back PENDING as if nothing had happened.
@@ -19,19 +19,18 @@ from __future__ import annotations
 import random as random_module
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from pushcore.breakers import BatchBreaker, ShareBreaker
 from pushcore.credentials import CredentialsError, TokenUnavailableError
-from pushcore.gate import Clocks, Live, PacedGate, Pacing
-from pushcore.messages import AddressKind, Platform, Priority, Template
-from pushcore.outcomes import Outcome, Trouble, judge, message_id_of
+from pushcore.gate import Clocks, PacedGate, Pacing
+from pushcore.order import Addressed, Order
+from pushcore.outcomes import Outcome, Trouble, judge
 from pushcore.pacing import Pacer
 from pushcore.platform_holds import PlatformHolds
 from pushcore.report import Report
-from pushcore.retry import Final as Settled
-from pushcore.retry import Guarantee, RetryPolicy
+from pushcore.retry import RetryPolicy
+from pushcore.settlement import Settlement
 from pushcore.transports.base import Answer, Fault, Transport
 
 RESENDS: Final = 2
@@ -51,36 +50,6 @@ class Tokens(Protocol):
     def rejected(self, token: str) -> None:
         """Hear that the provider refused it, and refresh it once; raises CredentialsError."""
         ...
-
-
-class Addressed(NamedTuple):
-    """One device to be sent to, with what earlier tries left."""
-
-    device_id: int
-    address: str
-    kind: AddressKind
-    platform: Platform
-    attempts: int = 0
-    """Attempts so far that count (`Report.attempts`)."""
-    ambiguous: bool = False
-    """Whether an earlier attempt may have been accepted (`Report.ambiguous`)."""
-    since: float | None = None
-    """When it was first tried, in seconds since the epoch; None: now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be sent to the devices of a batch, and how."""
-
-    template: Template
-    priority: Priority
-    guarantee: Guarantee
-    campaign_key: str
-    """Names the campaign to the pacer."""
-    deadline: float
-    """Nothing starts after it (`time.monotonic`)."""
-    poll: Callable[[], Live]
-    """Asked at the start and then every half second, between messages: must not take long."""
 
 
 class Sender:
@@ -130,7 +99,15 @@ class Sender:
             for device in map(devices.__getitem__, places)
         ]
         answers = self._exchange(bodies, order, report)
-        self._settle(devices, places, answers, order.guarantee, report)
+        settlement = Settlement(
+            devices,
+            report,
+            policy=self._policy,
+            guarantee=order.guarantee,
+            now=self._clocks.wall(),
+            random=self._random,
+        )
+        settlement.settle(places, answers)
         self._hold_broken_platforms(devices, report)
         report.count(
             project=self._pacer.project_key,
@@ -212,62 +189,6 @@ class Sender:
             else:
                 places.append(place)
         return places
-
-    def _settle(
-        self,
-        devices: Sequence[Addressed],
-        places: Sequence[int],
-        answers: Sequence[Answer | None],
-        guarantee: Guarantee,
-        report: Report,
-    ) -> None:
-        now = self._clocks.wall()
-        success = int(Outcome.SUCCESS)
-        outcomes, message_ids, attempts = report.outcomes, report.message_ids, report.attempts
-        for place, answer in zip(places, answers, strict=True):
-            if answer is None:
-                continue
-            # The hot path: what is accepted needs neither a verdict nor a decision.
-            message_id = message_id_of(answer.body) if answer.status == 200 else ""
-            if message_id:
-                outcomes[place] = success
-                message_ids[place] = message_id
-                attempts[place] += 1
-            else:
-                self._settle_one(devices[place], place, answer, now, guarantee, report)
-
-    def _settle_one(  # noqa: PLR0917 -- private, called in one place
-        self,
-        device: Addressed,
-        place: int,
-        answer: Answer,
-        now: float,
-        guarantee: Guarantee,
-        report: Report,
-    ) -> None:
-        verdict = judge(answer, now=now)
-        attempt = device.attempts + 1
-        decision = self._policy.decide(
-            verdict,
-            attempt=attempt,
-            age_s=0.0 if device.since is None else now - device.since,
-            guarantee=guarantee,
-            was_ambiguous=device.ambiguous,
-            random=self._random,
-        )
-        detail = verdict.detail.replace(device.address, "[redacted]")
-        report.hear(verdict, platform=device.platform, words=detail)
-        report.codes[place] = verdict.code
-        report.details[place] = detail
-        report.ambiguous[place] = device.ambiguous or verdict.ambiguous
-        if isinstance(decision, Settled):
-            report.outcomes[place] = int(decision.outcome)
-            report.attempts[place] = attempt
-        else:
-            # Resending at once has been tried: now even what never left has to wait.
-            wait_s = decision.delay_s or self._policy.backoff_s(1, random=self._random)
-            report.retry_in_s[place] = wait_s
-            report.attempts[place] = device.attempts + decision.counts
 
     def _hold_broken_platforms(self, devices: Sequence[Addressed], report: Report) -> None:
         if Trouble.PLATFORM in report.troubles:

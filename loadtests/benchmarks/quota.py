@@ -28,9 +28,10 @@ from loadtests.fcm_emulator.process import launch
 from pushcore.credentials import AccessTokens
 from pushcore.gate import Live
 from pushcore.messages import AddressKind, Content, Platform, Priority, Template
+from pushcore.order import Addressed, Order
 from pushcore.pacing import Pacer
 from pushcore.retry import Guarantee
-from pushcore.sender import Addressed, Order, Sender
+from pushcore.sender import Sender
 from pushcore.transports.http2 import Http2Transport
 from scripts.embedded import running_servers
 

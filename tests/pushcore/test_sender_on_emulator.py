@@ -14,11 +14,12 @@ from loadtests.fcm_emulator.process import Emulator
 from pushcore.credentials import AccessTokens
 from pushcore.gate import Live
 from pushcore.messages import AddressKind, Content, Platform, Priority, Template
+from pushcore.order import Addressed, Order
 from pushcore.outcomes import Outcome, Trouble
 from pushcore.pacing import Pacer
 from pushcore.report import Report
 from pushcore.retry import Guarantee
-from pushcore.sender import Addressed, Order, Sender
+from pushcore.sender import Sender
 from pushcore.transports.http2 import Http2Transport
 from pushcore.validation import MAX_PAYLOAD_BYTES, largest_size_bytes
 
