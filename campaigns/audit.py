@@ -34,7 +34,7 @@ class Drift(NamedTuple):
     recounted: int
 
 
-_OUTCOMES: dict[str, object] = {one.name.lower(): int(one) for one in Outcome}
+_OUTCOMES: dict[str, int | list[int] | None] = {one.name.lower(): int(one) for one in Outcome}
 _COUNT_EACH_DEVICE = """
 WITH batch AS (
     SELECT campaign_id, success_count, failure_count, invalid_count, unknown_count, skipped_count,

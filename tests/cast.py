@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from campaigns import planner, transitions
+from campaigns import planner, rescue, transitions
 from campaigns.entry import Entry
 from campaigns.ledger import claim_pending_batch, settle_held_batch
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
+from campaigns.runs import RescueRun
 from devices.models import DeviceToken, FcmProject
 from pushcore.outcomes import Outcome
 
@@ -77,6 +78,23 @@ def status_of(campaign: PushCampaign) -> str:
 def told_of(campaign: PushCampaign) -> list[str]:
     """Return what people are told of the campaign, in the order of its happening."""
     return list(campaign.notices.order_by("pk").values_list("event", flat=True))
+
+
+def states_of(campaign: PushCampaign) -> list[str]:
+    """Return the states of the campaign's batches, in the order of the plan."""
+    rows = DeliveryBatch.objects.filter(campaign=campaign).order_by("seq")
+    return list(rows.values_list("state", flat=True))
+
+
+def reloaded(batch: DeliveryBatch) -> DeliveryBatch:
+    """Return the batch as it stands in the database."""
+    return DeliveryBatch.objects.get(pk=batch.pk)
+
+
+def rescue_after(seconds: float) -> None:
+    """Let the rescue look so long after `NOW`, as one that has been looking all the time."""
+    RescueRun.objects.update_or_create(pk=1, defaults={"ran_at": seconds_later(seconds)})
+    rescue.rescue_all(now=seconds_later(seconds))
 
 
 def claim(batch: DeliveryBatch, *, now: datetime = NOW) -> Entry:

@@ -9,6 +9,7 @@ import pytest
 from celery import current_app
 from kombu import Connection, Queue
 
+from campaigns.models import DeliveryBatch, PushCampaign
 from campaigns.states import QUEUES
 from tests.concurrency import close_result_backend
 
@@ -18,6 +19,16 @@ class Published(NamedTuple):
 
     task: str
     args: list[Any]
+
+
+def plan_of(campaign: PushCampaign) -> Published:
+    """Return the message that asks for the campaign's plan."""
+    return Published("execute_push_campaign", [campaign.pk])
+
+
+def send_of(batch: DeliveryBatch) -> Published:
+    """Return the message that asks for the batch to be sent."""
+    return Published("send_push_batch", [batch.pk])
 
 
 class Broker:

@@ -8,7 +8,7 @@ from campaigns import dispatch, transitions
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.states import Move
 from pushcore.outcomes import Outcome
-from tests.campaigns.conftest import Broker, Published
+from tests.campaigns.conftest import Broker, Published, send_of
 from tests.cast import (
     LEASE_S,
     NOW,
@@ -49,7 +49,7 @@ def next_wave(lane: Lane, *, after_s: float = 0) -> int:
 
 
 def sends(*batches: DeliveryBatch) -> list[Published]:
-    return [Published("send_push_batch", [batch.pk]) for batch in batches]
+    return [send_of(batch) for batch in batches]
 
 
 def marks() -> list[tuple[bool, int]]:

@@ -9,13 +9,12 @@ import pytest
 from django.db import OperationalError
 from pytest_django import Settings
 
-from campaigns import dispatch, launch, planner, rescue, transitions
+from campaigns import dispatch, launch, planner, transitions
 from campaigns.models import Lane, PushCampaign
 from campaigns.planner import open_lanes
-from campaigns.runs import RescueRun
 from campaigns.services import resume_campaign
 from pushcore.outcomes import Outcome
-from tests.campaigns.conftest import Broker, Published
+from tests.campaigns.conftest import Broker, send_of
 from tests.cast import (
     NOW,
     TASK_ID,
@@ -24,7 +23,7 @@ from tests.cast import (
     make_devices,
     make_project,
     planned,
-    seconds_later,
+    rescue_after,
     settle_all,
     status_of,
 )
@@ -103,8 +102,7 @@ def test_the_rescue_that_always_fails_over_a_campaign_pauses_it(
     monkeypatch.setattr(dispatch, "dispatch_lost_again", fail)
     for seconds in range(0, 25, 5):
         assert status_of(campaign) == "processing"
-        RescueRun.objects.update_or_create(pk=1, defaults={"ran_at": seconds_later(seconds)})
-        rescue.rescue_all(now=seconds_later(seconds))
+        rescue_after(seconds)
     assert status_of(campaign) == "paused"
     assert campaign.status_reason == REASON
 
@@ -139,7 +137,7 @@ def test_a_campaign_that_gets_further_in_between_is_not_stuck(
     settle_all(first, Outcome.SUCCESS)
     go_on(campaign)
     assert failures(campaign) == 0
-    assert broker.take_all("default") == [Published("send_push_batch", [second.pk])]
+    assert broker.take_all("default") == [send_of(second)]
 
 
 def test_a_database_that_is_away_is_nobodys_poison(

@@ -10,10 +10,9 @@ from campaigns.entry import Waiting
 from campaigns.ledger import settle_held_batch
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.planner import open_lanes, plan_next_slice
-from campaigns.runs import RescueRun
 from campaigns.states import BatchState, Move
 from pushcore.outcomes import Outcome
-from tests.campaigns.conftest import Broker, Published
+from tests.campaigns.conftest import Broker, Published, send_of
 from tests.cast import (
     LEASE_S,
     NOW,
@@ -24,6 +23,8 @@ from tests.cast import (
     make_devices,
     make_project,
     planned,
+    reloaded,
+    rescue_after,
     seconds_later,
     settle_all,
     start_and_plan,
@@ -39,20 +40,6 @@ pytestmark = pytest.mark.django_db
 def small_batches(settings: Settings) -> None:
     settings.BATCH_SIZE = 2
     settings.STANDSTILL_S = 10
-
-
-def rescue_after(seconds: float) -> None:
-    """Let the rescue look, as one that has been looking all the time."""
-    RescueRun.objects.update_or_create(pk=1, defaults={"ran_at": seconds_later(seconds)})
-    rescue.rescue_all(now=seconds_later(seconds))
-
-
-def reloaded(batch: DeliveryBatch) -> DeliveryBatch:
-    return DeliveryBatch.objects.get(pk=batch.pk)
-
-
-def send(batch: DeliveryBatch) -> Published:
-    return Published("send_push_batch", [batch.pk])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -74,7 +61,7 @@ def test_rescues_at_once_publish_a_lost_message_once(broker: Broker) -> None:
     rescue_after(0)
     broker.lose_everything()
     run_at_once(4, lambda: rescue_after(10))
-    assert broker.take_all("default") == [send(batch)]
+    assert broker.take_all("default") == [send_of(batch)]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -82,17 +69,17 @@ def test_rescues_at_once_publish_a_due_retry_once(broker: Broker) -> None:
     _, [batch] = planned(2)
     DeliveryBatch.objects.update(retry_at=seconds_later(5))
     run_at_once(4, lambda: rescue_after(5))
-    assert broker.take_all("default") == [send(batch)]
+    assert broker.take_all("default") == [send_of(batch)]
 
 
 def test_messages_lost_by_the_broker_are_published_again_within_15_s(broker: Broker) -> None:
     _, batches = planned(4)
     rescue_after(0)
-    assert broker.take_all("default") == [send(batch) for batch in batches]
+    assert broker.take_all("default") == [send_of(batch) for batch in batches]
     rescue_after(5)
     assert broker.take_all("default") == []
     rescue_after(10)
-    assert broker.take_all("default") == [send(batch) for batch in batches]
+    assert broker.take_all("default") == [send_of(batch) for batch in batches]
 
 
 def test_retries_are_published_when_they_are_due(broker: Broker) -> None:
@@ -105,7 +92,7 @@ def test_retries_are_published_when_they_are_due(broker: Broker) -> None:
     rescue_after(15)
     assert broker.take_all("default") == []
     rescue_after(20)
-    assert broker.take_all("default") == [send(batch)]
+    assert broker.take_all("default") == [send_of(batch)]
 
 
 def test_a_campaign_whose_callback_was_lost_goes_on_with_its_next_wave(
@@ -115,7 +102,7 @@ def test_a_campaign_whose_callback_was_lost_goes_on_with_its_next_wave(
     _, [first, second] = planned(4)
     settle_all(first, Outcome.SUCCESS)
     rescue_after(0)
-    assert broker.take_all("default") == [send(second)]
+    assert broker.take_all("default") == [send_of(second)]
 
 
 def test_a_campaign_whose_last_callback_was_lost_completes(broker: Broker) -> None:

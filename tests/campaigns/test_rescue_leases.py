@@ -6,17 +6,17 @@ from pytest_django import Settings
 from campaigns import rescue, transitions
 from campaigns.entry import Waiting
 from campaigns.ledger import claim_pending_batch, settle_held_batch
-from campaigns.models import DeliveryBatch
-from campaigns.runs import RescueRun
 from campaigns.states import BatchState, Move
 from pushcore.outcomes import Outcome
-from tests.campaigns.conftest import Broker, Published
+from tests.campaigns.conftest import Broker, send_of
 from tests.cast import (
     LEASE_S,
     NOW,
     account,
     claim,
     planned,
+    reloaded,
+    rescue_after,
     seconds_later,
     settle_all,
     status_of,
@@ -29,20 +29,6 @@ pytestmark = pytest.mark.django_db
 def small_batches(settings: Settings) -> None:
     settings.BATCH_SIZE = 2
     settings.STANDSTILL_S = 10
-
-
-def rescue_after(seconds: float) -> None:
-    """Let the rescue look, as one that has been looking all the time."""
-    RescueRun.objects.update_or_create(pk=1, defaults={"ran_at": seconds_later(seconds)})
-    rescue.rescue_all(now=seconds_later(seconds))
-
-
-def reloaded(batch: DeliveryBatch) -> DeliveryBatch:
-    return DeliveryBatch.objects.get(pk=batch.pk)
-
-
-def send(batch: DeliveryBatch) -> Published:
-    return Published("send_push_batch", [batch.pk])
 
 
 class TestALeaseThatRanOut:
@@ -58,7 +44,7 @@ class TestALeaseThatRanOut:
         rescue_after(LEASE_S)
         taken = reloaded(batch)
         assert (taken.state, taken.maybe_sent, taken.crashes) == (BatchState.PENDING, True, 1)
-        assert broker.take_all("default") == [send(batch)]
+        assert broker.take_all("default") == [send_of(batch)]
         again = claim(batch, now=seconds_later(LEASE_S))
         assert (again.attempt, again.due(seconds_later(LEASE_S))) == (2, [0, 1])
         assert account(campaign) == {"total_recipients": 2}

@@ -11,7 +11,7 @@ from campaigns.ledger import settle_held_batch
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.states import BatchState
 from pushcore.outcomes import Outcome
-from tests.campaigns.conftest import Broker, Published
+from tests.campaigns.conftest import Broker, Published, plan_of
 from tests.cast import (
     LEASE_S,
     NOW,
@@ -24,6 +24,7 @@ from tests.cast import (
     planned,
     seconds_later,
     settle_all,
+    states_of,
     status_of,
 )
 from tests.concurrency import run_at_once
@@ -34,15 +35,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def small_batches(settings: Settings) -> None:
     settings.BATCH_SIZE = 2
-
-
-def plan(campaign: PushCampaign) -> Published:
-    return Published("execute_push_campaign", [campaign.pk])
-
-
-def states(campaign: PushCampaign) -> list[str]:
-    rows = DeliveryBatch.objects.filter(campaign=campaign).order_by("seq")
-    return list(rows.values_list("state", flat=True))
 
 
 def start(campaign: PushCampaign, task_id: UUID = TASK_ID) -> PushCampaign:
@@ -63,7 +55,7 @@ class TestStarting:
             TASK_ID,
             NOW,
         )
-        assert broker.take_all("high_priority") == [plan(campaign)]
+        assert broker.take_all("high_priority") == [plan_of(campaign)]
         assert Lane.objects.filter(campaign=campaign).count() == 1
 
     @pytest.mark.parametrize("status", ["processing", "paused", "cancelled", "failed"])
@@ -103,7 +95,7 @@ class TestStarting:
         campaign.refresh_from_db()
         assert (campaign.status, campaign.task_id) == ("processing", winner)
         assert answers.count(["cancel", "pause"]) == 49
-        assert broker.take_all("default") == [plan(campaign)]
+        assert broker.take_all("default") == [plan_of(campaign)]
         assert Lane.objects.count() == 1
 
     @pytest.mark.django_db(transaction=True)
@@ -116,7 +108,7 @@ class TestStarting:
         assert broker.take_all("default") == []
         monkeypatch.undo()  # the broker is back
         rescue.rescue_all(now=seconds_later(10))
-        assert broker.take_all("default") == [plan(campaign)]
+        assert broker.take_all("default") == [plan_of(campaign)]
 
 
 def test_an_empty_audience_completes_at_once_with_zeroes(
@@ -137,7 +129,7 @@ class TestPausing:
         entry.settle_pending(Outcome.SUCCESS, code="")
         assert settle_held_batch(entry, now=NOW)
         assert (status_of(campaign), campaign.status_reason) == ("paused", "paused by hand")
-        assert states(campaign) == ["settled", "pending"]
+        assert states_of(campaign) == ["settled", "pending"]
         assert account(campaign) == {
             "total_recipients": 4,
             "sent_count": 2,
@@ -169,7 +161,7 @@ class TestResuming:
         with django_capture_on_commit_callbacks(execute=True):
             services.resume_campaign(campaign_id=campaign.pk)
         assert (status_of(campaign), campaign.status_reason) == ("processing", "")
-        assert broker.take_all("default") == [plan(campaign)]
+        assert broker.take_all("default") == [plan_of(campaign)]
         launch.plan_and_dispatch(campaign_id=campaign.pk, clock=lambda: seconds_later(1))
         assert broker.take_all("default") == [Published("send_push_batch", [second.pk])]
 
@@ -199,4 +191,4 @@ def test_a_worker_that_was_lost_before_a_pause_is_made_up_for_after_it(broker: B
     services.resume_campaign(campaign_id=campaign.pk)
     rescue.rescue_all(now=seconds_later(LEASE_S + 1))
     assert broker.take_all("default") == [Published("send_push_batch", [batch.pk])]
-    assert states(campaign) == [BatchState.PENDING]
+    assert states_of(campaign) == [BatchState.PENDING]

@@ -9,7 +9,7 @@ from campaigns.errors import IllegalMove
 from campaigns.ledger import claim_pending_batch, settle_held_batch
 from campaigns.models import DeliveryBatch, PushCampaign
 from pushcore.outcomes import Outcome
-from tests.campaigns.conftest import Broker, Published
+from tests.campaigns.conftest import Broker, plan_of
 from tests.cast import (
     LEASE_S,
     NOW,
@@ -22,6 +22,7 @@ from tests.cast import (
     seconds_later,
     settle_all,
     start_and_plan,
+    states_of,
     status_of,
 )
 from tests.concurrency import run_at_once
@@ -32,15 +33,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def small_batches(settings: Settings) -> None:
     settings.BATCH_SIZE = 2
-
-
-def plan(campaign: PushCampaign) -> Published:
-    return Published("execute_push_campaign", [campaign.pk])
-
-
-def states(campaign: PushCampaign) -> list[str]:
-    rows = DeliveryBatch.objects.filter(campaign=campaign).order_by("seq")
-    return list(rows.values_list("state", flat=True))
 
 
 class TestCancelling:
@@ -66,7 +58,7 @@ class TestCancelling:
             "unknown_count": 1,
             "skipped_count": 5,
         }
-        assert states(campaign) == ["settled"] * 3 + ["cancelled"] * 2
+        assert states_of(campaign) == ["settled"] * 3 + ["cancelled"] * 2
 
     def test_a_draft_needs_no_ledger(self) -> None:
         campaign = make_campaign()
@@ -133,7 +125,7 @@ class TestRetryingWhatFailed:
         with django_capture_on_commit_callbacks(execute=True):
             assert services.retry_failed(campaign_id=campaign.pk) == 1
         assert (status_of(campaign), campaign.completed_at) == ("processing", None)
-        assert broker.take_all("default") == [plan(campaign)]
+        assert broker.take_all("default") == [plan_of(campaign)]
         assert account(campaign) == {
             "total_recipients": 4,
             "sent_count": 3,
