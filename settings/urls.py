@@ -12,6 +12,7 @@ urlpatterns = [
     path("api/", include("campaigns.api.urls")),
     path("api/", include("campaigns.access.api.urls")),
     path("api/", include("campaigns.notifications.api.urls")),
+    path("api/", include("campaigns.schedules.api.urls")),
     path("api/", include("devices.api.urls")),
     path("unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),
     path("metrics", MetricsView.as_view(), name="metrics"),

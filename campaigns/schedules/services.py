@@ -19,6 +19,8 @@ from campaigns.schedules.models import Schedule
 from pushcore.validation import Problem
 
 PREVIEWED: Final = 10
+MIN_LATENESS_S: Final = 60
+"""A busy machine looks this late now and then."""
 _BESIDE_THE_PLAN: Final = frozenset({"name", "overlap", "max_lateness_s"})
 """What can be changed without turning to another slot."""
 
@@ -77,6 +79,8 @@ def change_schedule(
             _copy(schedule, campaign_id, now=now)
         if campaign_id is not None or changes.keys() - _BESIDE_THE_PLAN:
             _plan(schedule, now=now)
+        elif problems := list(_problems_of_lateness(schedule)):
+            raise FieldsRefused(problems)
         schedule.save()
     return schedule
 
@@ -164,7 +168,11 @@ def _plan(schedule: Schedule, *, now: datetime) -> None:
         FieldsRefused: there is none, or what stands in the fields makes no sense.
     """
     recurrence = schedule.recurrence()
-    problems = [*recurrence.problems(now=now), *_problems_of_runs(schedule)]
+    problems = [
+        *recurrence.problems(now=now),
+        *_problems_of_limits(schedule),
+        *_problems_of_lateness(schedule),
+    ]
     if problems:
         raise FieldsRefused(problems)
     decided = None
@@ -175,13 +183,19 @@ def _plan(schedule: Schedule, *, now: datetime) -> None:
     schedule.waits_because = ""
 
 
-def _problems_of_runs(schedule: Schedule) -> Iterator[Problem]:
+def _problems_of_limits(schedule: Schedule) -> Iterator[Problem]:
     if (schedule.window_opens is None) != (schedule.window_closes is None):
         missing = "window_opens" if schedule.window_opens is None else "window_closes"
         yield Problem(missing, "required", "A window has both an opening and a closing time.")
     if schedule.max_runs is not None and schedule.max_runs <= schedule.started_runs:
         words = f"Must be more than the {schedule.started_runs} runs that it has had."
         yield Problem("max_runs", "range", words)
+
+
+def _problems_of_lateness(schedule: Schedule) -> Iterator[Problem]:
+    if schedule.max_lateness_s < MIN_LATENESS_S:
+        words = f"Must be at least {MIN_LATENESS_S}: nobody looks on the second."
+        yield Problem("max_lateness_s", "range", words)
 
 
 def summary_of_content(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,102 @@
+"""Schedules as JSON, in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from campaigns.models import PushCampaign
+from campaigns.schedules.models import Schedule, ScheduleRun
+from campaigns.schedules.services import Upcoming, summary_of_content
+
+_WRITTEN = [
+    "cron",
+    "timezone",
+    "starts_at",
+    "ends_at",
+    "window_opens",
+    "window_closes",
+    "max_runs",
+    "overlap",
+    "max_lateness_s",
+]
+_READ = [
+    "status",
+    "next_slot",
+    "due_at",
+    "waits_because",
+    "started_runs",
+    "created_by",
+    "created_at",
+]
+
+
+_CLOCK = {"format": "%H:%M", "input_formats": ["%H:%M"]}
+"""A time of day: to the minute, as cron is; without an offset, as the schedule has a zone."""
+
+
+class ScheduleSummarySerializer(serializers.ModelSerializer[Schedule]):
+    """A schedule without what it sends."""
+
+    campaign = serializers.PrimaryKeyRelatedField(
+        queryset=PushCampaign.objects.only("pk"),
+        source="copied_from",
+        help_text="What is sent is copied from this campaign whenever it is given.",
+    )
+    status = serializers.CharField(read_only=True, help_text="active, paused or ended")
+
+    class Meta:
+        model = Schedule
+        fields = ["id", "name", "campaign", *_WRITTEN, *_READ]
+        read_only_fields = _READ
+        extra_kwargs = {"window_opens": _CLOCK, "window_closes": _CLOCK}
+
+
+class ScheduleSerializer(ScheduleSummarySerializer):
+    """A schedule, with what it sends."""
+
+    content = serializers.SerializerMethodField(
+        help_text="What each run's campaign is made of; named users are only counted."
+    )
+
+    class Meta(ScheduleSummarySerializer.Meta):
+        fields = [*ScheduleSummarySerializer.Meta.fields, "content"]
+
+    def get_content(self, schedule: Schedule) -> dict[str, Any]:
+        """Return what each run's campaign is made of."""
+        return summary_of_content(schedule.content)
+
+
+class PreviewSerializer(ScheduleSummarySerializer):
+    """When a schedule would fall due; whose campaign it is may be left open."""
+
+    class Meta(ScheduleSummarySerializer.Meta):
+        fields = ["campaign", *_WRITTEN]
+
+    campaign = serializers.PrimaryKeyRelatedField(
+        queryset=PushCampaign.objects.only("pk"), source="copied_from", required=False
+    )
+
+
+class UpcomingSerializer(serializers.Serializer[Any]):
+    """A run to come."""
+
+    slot = serializers.DateTimeField(help_text="The moment of the cron expression.")
+    local = serializers.SerializerMethodField(help_text="The same on the schedule's clocks.")
+    begins_at = serializers.DateTimeField(
+        help_text="Earlier than the slot where devices get it on their own clocks."
+    )
+
+    def get_local(self, run: Upcoming) -> str:
+        """Return the slot in RFC 3339, with the offset of the schedule's time zone."""
+        return run.local.isoformat()
+
+
+class RunSerializer(serializers.ModelSerializer[ScheduleRun]):
+    """What became of a slot."""
+
+    class Meta:
+        model = ScheduleRun
+        fields = ["slot", "outcome", "reason", "campaign", "decided_at"]
+        read_only_fields = fields
