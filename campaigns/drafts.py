@@ -33,7 +33,8 @@ def create_campaign(
     """
     campaign = PushCampaign(created_by_id=user.pk, **fields)
     refuse_unfit(campaign, now=now)
-    campaign.save(force_insert=True)
+    with transaction.atomic():  # with its entry in the audit trail
+        campaign.save(force_insert=True)
     campaign.refresh_from_db()
     return campaign
 

@@ -92,12 +92,11 @@ def rotate_key(*, key_id: int, now: datetime, overlap: timedelta = OVERLAP) -> t
             raise AlreadyRotated(old, successor)
         if (state := old.state(now=now)) != KeyState.ACTIVE:
             raise KeyNotUsable(old, state)
-        lifetime = old.expires_at and old.expires_at - old.created_at
         new, text = _issue(
             name=old.name,
             scopes=old.scopes,
             created_by=old.created_by,
-            expires_at=lifetime and now + lifetime,
+            expires_at=None if old.expires_at is None else now + (old.expires_at - old.created_at),
             replaces=old,
         )
         old.expires_at = min(now + overlap, old.expires_at or now + overlap)
@@ -176,7 +175,8 @@ def _issue(
         expires_at=expires_at,
         replaces=replaces,
     )
-    key.save(force_insert=True)
+    with transaction.atomic():  # with its entry in the audit trail
+        key.save(force_insert=True)
     key.refresh_from_db()
     return key, text
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from auditlog.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import models
 from django.db.models.signals import pre_save
 
 from campaigns.access.models import ApiKey
 from campaigns.access.trail import sign_entry, track
 from campaigns.models import PushCampaign
 from devices.models import FcmProject
+
+TRACKED: Final[dict[str, type[models.Model]]] = {
+    "campaign": PushCampaign,
+    "project": FcmProject,
+    "api_key": ApiKey,
+    "user": User,
+}
+"""What the API calls them."""
 
 
 def track_all() -> None:

@@ -59,7 +59,7 @@ def _urls() -> object:
 
 
 def client_of(*roles: str, **fields: bool) -> APIClient:
-    user = User.objects.create_user("-".join(roles) or "nobody", **fields)
+    user = User.objects.create(username="-".join(roles) or "nobody", **fields)
     user.groups.set(Group.objects.filter(name__in=roles))
     client = APIClient()
     client.force_authenticate(user)

@@ -44,7 +44,7 @@ def create(
         scopes=scope,
         owner=_user(owner),
         now=now,
-        expires_at=days and now + timedelta(days=days),
+        expires_at=None if days is None else now + timedelta(days=days),
     )
     _say_issued(context, key, text, as_json=json)
 
