@@ -81,7 +81,7 @@ _OUTCOMES = {
     PushLog.Status.UNKNOWN: Outcome.UNKNOWN,
     PushLog.Status.SKIPPED: Outcome.SKIPPED,
 }
-_STATUSES = {int(outcome): status.value for status, outcome in _OUTCOMES.items()}
+STATUS_OF_OUTCOME = {int(outcome): status.value for status, outcome in _OUTCOMES.items()}
 _HAS_SOME = {
     PushLog.Status.PENDING: "state IN ('pending', 'sending')",
     PushLog.Status.SUCCESS: "success_count > 0",
@@ -142,7 +142,10 @@ def deliveries_after(place: Place, *, wanted: Wanted, limit: int) -> list[Delive
                 "limit": limit,
             },
         )
-        return [Delivery(Place(*row[:3]), *row[3:6], _STATUSES[row[6]], *row[7:]) for row in cursor]
+        return [
+            Delivery._make((Place(*row[:3]), *row[3:6], STATUS_OF_OUTCOME[row[6]], *row[7:]))
+            for row in cursor
+        ]
 
 
 def all_deliveries(wanted: Wanted) -> Iterator[list[Delivery]]:

@@ -172,6 +172,48 @@ class ProjectStatsSerializer(serializers.Serializer[Any]):
     halt_reason = serializers.CharField()
 
 
+class StatsQuerySerializer(serializers.Serializer[Any]):
+    """What to add to the account."""
+
+    by = serializers.CharField(
+        default="", help_text="`platform`, `error`, or both with a comma: counted in the ledger."
+    )
+
+    def validate_by(self, value: str) -> list[str]:
+        """Return the words.
+
+        Raises:
+            ValidationError: one of them is none of ours.
+        """
+        words = [word.strip() for word in value.split(",") if word.strip()]
+        if unknown := [word for word in words if word not in {"platform", "error"}]:
+            message = f"“{unknown[0]}” is neither `platform` nor `error`."
+            raise serializers.ValidationError(message)
+        return words
+
+
+class PlatformCountsSerializer(serializers.Serializer[Any]):
+    """The account of one platform."""
+
+    platform = serializers.CharField(help_text="Empty for devices that were deleted since.")
+    total = serializers.IntegerField()
+    sent = serializers.IntegerField()
+    success = serializers.IntegerField()
+    failure = serializers.IntegerField()
+    invalid = serializers.IntegerField()
+    unknown = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    remaining = serializers.IntegerField()
+
+
+class ErrorCountSerializer(serializers.Serializer[Any]):
+    """How many devices ended with one error."""
+
+    error = serializers.CharField()
+    status = serializers.CharField()
+    devices = serializers.IntegerField()
+
+
 class StatsSerializer(serializers.Serializer[Any]):
     """How far a campaign is: total_recipients = sent + skipped + remaining, always."""
 
@@ -192,3 +234,5 @@ class StatsSerializer(serializers.Serializer[Any]):
     started_at = serializers.DateTimeField(allow_null=True)
     completed_at = serializers.DateTimeField(allow_null=True)
     projects = ProjectStatsSerializer(many=True)
+    by_platform = PlatformCountsSerializer(many=True, required=False)
+    by_error = ErrorCountSerializer(many=True, required=False)

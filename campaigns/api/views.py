@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -18,20 +19,26 @@ from campaigns import drafts, services
 from campaigns.api.deliveries import DeliveryActions
 from campaigns.api.filters import CampaignFilter
 from campaigns.api.pagination import CampaignPages
+from campaigns.api.rehearsal import RehearsalActions
 from campaigns.api.serializers import (
     CampaignSerializer,
     CampaignSummarySerializer,
     RateSerializer,
     ScheduleSerializer,
     SentSerializer,
+    StatsQuerySerializer,
     StatsSerializer,
 )
+from campaigns.breakdown import ErrorCount, PlatformCounts, count_by_error, count_by_platform
 from campaigns.models import PushCampaign
 from campaigns.queries import Stats, active_campaigns, stats_of, stats_of_each
 
 
 class CampaignViewSet(
-    DeliveryActions, mixins.ListModelMixin, viewsets.GenericViewSet[PushCampaign]
+    RehearsalActions,
+    DeliveryActions,
+    mixins.ListModelMixin,
+    viewsets.GenericViewSet[PushCampaign],
 ):
     """Campaigns: create, launch, steer, and watch."""
 
@@ -40,6 +47,7 @@ class CampaignViewSet(
         "retrieve": "campaigns:read",
         "active": "campaigns:read",
         "stats": "campaigns:read",
+        "preview": "campaigns:read",
         "deliveries": "campaigns:read",
         "export_deliveries": "campaigns:read",
         "create": "campaigns:write",
@@ -47,6 +55,7 @@ class CampaignViewSet(
         "partial_update": "campaigns:write",
         "destroy": "campaigns:write",
         "duplicate": "campaigns:write",
+        "test": "campaigns:send",
         "send": "campaigns:send",
         "schedule": "campaigns:send",
         "unschedule": "campaigns:send",
@@ -188,12 +197,17 @@ class CampaignViewSet(
         services.set_rate_limit(campaign_id=int(pk), **wanted.validated_data)
         return self._answer()
 
-    @extend_schema(responses=StatsSerializer)
-    @action(detail=True, methods=["get"])
+    @extend_schema(parameters=[StatsQuerySerializer], responses=StatsSerializer)
+    @action(detail=True, methods=["get"], filter_backends=[])
     def stats(self, request: Request, pk: str) -> Response:
-        """How far the campaign is."""
+        """How far the campaign is; `by` adds the account of each platform, and of each error."""
+        asked = StatsQuerySerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
         campaign = self.get_object()
-        return Response(_account(campaign, stats_of(campaign, now=timezone.now())))
+        account = _account(campaign, stats_of(campaign, now=timezone.now()))
+        for name in asked.validated_data["by"]:
+            account[f"by_{name}"] = [one._asdict() for one in _BREAKDOWNS[name](campaign)]
+        return Response(account)
 
     @extend_schema(responses=StatsSerializer(many=True))
     @action(detail=False, methods=["get"], pagination_class=None, filter_backends=[])
@@ -206,6 +220,12 @@ class CampaignViewSet(
     def _answer(self) -> Response:
         """Answer a move with how the campaign stands now."""
         return Response(self.get_serializer(self.get_object()).data)
+
+
+_BREAKDOWNS: dict[str, Callable[[PushCampaign], Sequence[PlatformCounts | ErrorCount]]] = {
+    "platform": count_by_platform,
+    "error": count_by_error,
+}
 
 
 def _account(campaign: PushCampaign, stats: Stats) -> dict[str, Any]:

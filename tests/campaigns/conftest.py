@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import pytest
 from celery import current_app
+from django.core.cache.backends.locmem import LocMemCache
 from kombu import Connection, Queue
 
 from campaigns.models import DeliveryBatch, PushCampaign
@@ -81,3 +83,9 @@ def broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every attempt to publish find nobody listening."""
     monkeypatch.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
     monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
+
+
+@pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remember no breakdown of another test's campaign, or another run's, with the same id."""
+    monkeypatch.setattr("campaigns.breakdown.cache", LocMemCache(uuid4().hex, {}))

@@ -4,7 +4,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from campaigns.models import PushCampaign
+from campaigns.models import DeliveryBatch, PushCampaign
 from campaigns.transitions import halt_lane
 from pushcore.outcomes import Outcome
 from tests.cast import (
@@ -147,3 +147,33 @@ def test_the_schema_describes_every_endpoint(staff: APIClient) -> None:
     expected = {f"/api/campaigns/{{id}}/{action}" for action in actions}
     expected |= {"/api/campaigns/", "/api/campaigns/active/"}
     assert expected <= answer.json()["paths"].keys()
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_stats_are_broken_down_where_that_is_asked_for(staff: APIClient) -> None:
+    campaign = running_campaign(3)
+    address = f"/api/campaigns/{campaign.pk}/stats/"
+    platforms = staff.get(address, {"by": "platform"}).json()
+    assert list(platforms) == [*STATS, "by_platform"]
+    assert platforms["by_platform"] == [
+        {
+            "platform": "android",
+            "total": 3,
+            "sent": 0,
+            "success": 0,
+            "failure": 0,
+            "invalid": 0,
+            "unknown": 0,
+            "skipped": 0,
+            "remaining": 3,
+        }
+    ]
+    settle_all(DeliveryBatch.objects.get(), Outcome.FAILED)
+    both = staff.get(address, {"by": "error,platform"}).json()
+    assert both["by_error"] == [{"error": "TEST", "status": "failed", "devices": 3}]
+    assert "by_platform" in both
+
+
+def test_stats_by_what_there_is_not_are_refused(staff: APIClient) -> None:
+    answer = staff.get(f"/api/campaigns/{make_campaign().pk}/stats/", {"by": "platform,moon"})
+    assert (answer.status_code, "moon" in str(answer.json())) == (400, True)
