@@ -7,7 +7,8 @@ ChannelError
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -75,7 +76,8 @@ def create_channel(
         **_target_fields(kind, target),
         **fields,
     )
-    _saving(lambda: channel.save(force_insert=True))
+    with _refusing_taken_names():
+        channel.save(force_insert=True)
     return channel, secret
 
 
@@ -93,19 +95,19 @@ def change_channel(
         FieldRefused: as for a new one.
         Channel.DoesNotExist: there is no such channel.
     """
-    channel = Channel.objects.get(pk=channel_id)
-    changes: dict[str, Any] = {}
-    if name is not None:
-        changes["name"] = name
-    if events is not None:
-        changes["events"] = list(events)
-    if target is not None:
-        changes |= _target_fields(channel.kind, target)
-    if is_active is not None and is_active != channel.is_active:
-        reason = "" if is_active else "switched off by hand"
-        changes |= {"is_active": is_active, "disabled_reason": reason, "failing_since": None}
-    _saving(lambda: Channel.objects.filter(pk=channel_id).update(**changes) if changes else None)
-    channel.refresh_from_db()
+    with transaction.atomic():
+        channel = Channel.objects.select_for_update().get(pk=channel_id)
+        changes: dict[str, Any] = {}
+        if name is not None:
+            changes["name"] = name
+        if events is not None:
+            changes["events"] = list(events)
+        if target is not None:
+            changes |= _target_fields(channel.kind, target)
+        if is_active is not None and is_active != channel.is_active:
+            reason = "" if is_active else "switched off by hand"
+            changes |= {"is_active": is_active, "disabled_reason": reason, "failing_since": None}
+        _save(channel, changes)
     return channel
 
 
@@ -116,10 +118,11 @@ def renew_secret(*, channel_id: int) -> str:
         FieldRefused: the channel is no webhook, or nothing can be encrypted.
         Channel.DoesNotExist: there is no such channel.
     """
-    if Channel.objects.get(pk=channel_id).kind != ChannelKind.WEBHOOK:
+    channel = Channel.objects.get(pk=channel_id)
+    if channel.kind != ChannelKind.WEBHOOK:
         raise FieldRefused("kind", "Only webhooks are signed.")
     secret = new_secret()
-    Channel.objects.filter(pk=channel_id).update(sealed_secret=_sealed(secret))
+    _save(channel, {"sealed_secret": _sealed(secret)})
     return secret
 
 
@@ -135,7 +138,6 @@ def test_channel(*, channel_id: int, clock: Clock) -> Delivery:
     channel = Channel.objects.get(pk=channel_id)
     with transaction.atomic():
         notice = Notice.objects.create(event=TEST, account={"title": channel.name})
-        # Due never: this process alone delivers it.
         made = Delivery.objects.create(notice=notice, channel=channel, due_at=clock())
     if delivery.claim(made, now=clock()):
         delivery.attempt(made, clock=clock)
@@ -197,11 +199,20 @@ def _sealed(text: str) -> str:
         raise FieldRefused("target", str(refusal)) from refusal
 
 
-def _saving(save: Callable[[], object]) -> None:
+def _save(channel: Channel, changes: Mapping[str, Any]) -> None:
+    """Save the changes only: what the deliveries note about a channel is theirs to write."""
+    for name, value in changes.items():
+        setattr(channel, name, value)
+    with _refusing_taken_names():
+        channel.save(update_fields=list(changes))
+
+
+@contextmanager
+def _refusing_taken_names() -> Iterator[None]:
     try:
         with transaction.atomic():
-            save()
+            yield
     except IntegrityError as exc:
-        if "name" not in str(exc):
+        if "_name_" not in str(exc):
             raise
         raise FieldRefused("name", "Another channel has this name.") from exc

@@ -50,8 +50,10 @@ def service_of(url: str) -> NotifyBase:
 
 
 def _schemes(service: NotifyBase) -> set[str]:
-    named = [service.secure_protocol or (), service.protocol or ()]
-    return {scheme for names in named for scheme in ((names,) if isinstance(names, str) else names)}
+    schemes: set[str] = set()
+    for named in (service.secure_protocol, service.protocol):
+        schemes |= {named} if isinstance(named, str) else set(named or ())
+    return schemes
 
 
 def send_chat(url: str, notice: Notice) -> Answer:

@@ -83,8 +83,9 @@ def is_public(address: str) -> bool:
     """Return whether the IP address is one of the public internet, also inside of another."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or _nat64(found)
-        if found.teredo or (inner is not None and not is_public(str(inner))):
+        if inner := found.ipv4_mapped or found.sixtofour or _nat64(found):
+            return is_public(str(inner))
+        if found.teredo:
             return False
     return found.is_global and not found.is_multicast and not found.is_reserved
 
@@ -101,6 +102,7 @@ class _Exchange:
 
     may_be_private: bool
     refused: list[str] = field(default_factory=list)
+    sockets: list[socket.socket] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
 
     def open_socket(self, _purpose: int, target: Any) -> Any:
@@ -109,7 +111,8 @@ class _Exchange:
         if not self.may_be_private and not is_public(address[0]):
             self.refused.append(address[0])
             return pycurl.SOCKET_BAD
-        return socket.socket(family, kind, protocol)
+        self.sockets.append(socket.socket(family, kind, protocol))
+        return self.sockets[-1]
 
     def read(self, data: bytes) -> int:
         """Keep the beginning; anything but the length ends the transfer."""
@@ -136,10 +139,12 @@ def post(
         if exchange.refused:
             raise UrlRefused("Its name leads to an address that is not public.") from None
         if exc.args[0] != pycurl.E_WRITE_ERROR:  # the answer is long: its beginning is enough
-            raise Unanswered(str(exc.args[1])) from None
+            raise Unanswered(str(exc.args[-1])) from None
     finally:
         status_code = int(curl.getinfo(pycurl.RESPONSE_CODE))
         curl.close()
+        for opened in exchange.sockets:  # pycurl has worked with copies of them
+            opened.close()
     return Reply(status_code, bytes(exchange.body))
 
 

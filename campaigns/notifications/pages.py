@@ -29,9 +29,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         else:
             unsubscribing.unsubscribe(address, now=timezone.now())
     gone = unsubscribing.is_unsubscribed(address)
-    return render(
-        request,
-        "notifications/unsubscribe.html",
-        {"address": address, "is_unsubscribed": gone},
-        headers={"Referrer-Policy": "no-referrer"},
-    )
+    page = {"address": address, "is_unsubscribed": gone}
+    answer = render(request, "notifications/unsubscribe.html", page)
+    answer.headers["Referrer-Policy"] = "no-referrer"  # the address in the bar is the permission
+    return answer

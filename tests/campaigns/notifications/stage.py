@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
+
 from campaigns.models import PushCampaign
 from campaigns.notifications import channels, delivery, outbox
 from campaigns.notifications.models import Channel, Delivery, Event
@@ -45,7 +47,8 @@ def tell(event: Event = Event.COMPLETED, **fields: Any) -> list[Delivery]:
     """Have a new campaign's move told, as its transaction would; due at `NOW`."""
     campaign = make_campaign()
     PushCampaign.objects.filter(pk=campaign.pk).update(**fields)
-    outbox.record(campaign_id=campaign.pk, event=event)
+    with transaction.atomic():
+        outbox.record(campaign_id=campaign.pk, event=event)
     made = Delivery.objects.filter(notice__campaign=campaign)
     made.update(due_at=NOW)
     return list(made.select_related("notice").order_by("pk"))
