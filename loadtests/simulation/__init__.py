@@ -1,0 +1,1 @@
+"""`scripts/simulate`: the engine past one machine, as a discrete-event model of its parts."""

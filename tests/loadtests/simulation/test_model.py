@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from loadtests.simulation.__main__ import MEASURED
+from loadtests.simulation.costs import Costs
+from loadtests.simulation.model import Fleet, forecast
+
+FREE = Costs(
+    send_cpu=0,
+    settle_cpu=0,
+    message_cpu=0,
+    database_cpu=0,
+    counters_s=0,
+    broker_cpu=0,
+    emulator_cpu=0,
+    latency_s=0,
+    plan_s=0,
+)
+
+
+@pytest.mark.parametrize(("name", "fleet", "measured"), MEASURED, ids=[one[0] for one in MEASURED])
+def test_the_model_is_within_15_percent_of_what_was_measured(
+    name: str, fleet: Fleet, measured: float
+) -> None:
+    assert forecast(fleet).messages_per_s == pytest.approx(measured, rel=0.15)
+
+
+def test_the_quota_alone_decides_where_nothing_else_costs() -> None:
+    # 200 batches at 600 a minute and project: the last of 100 goes after 99 tenths of a second.
+    fleet = Fleet(devices=100_000, projects=2, quota_per_minute=300_000, costs=FREE)
+    assert forecast(fleet).seconds == pytest.approx(9.9)
+
+
+@pytest.mark.parametrize(
+    ("costs", "bottleneck", "seconds"),
+    [
+        (replace(FREE, send_cpu=0.1), "workers", 10.0),  # 200 × 0.1 s on 2 cores
+        (replace(FREE, database_cpu=0.1), "PostgreSQL", 5.0),  # on 4 of its own
+        (replace(FREE, broker_cpu=0.1), "broker", 20.0),  # on its only core
+        (replace(FREE, counters_s=0.1), "counters", 20.0),  # one row
+    ],
+)
+def test_the_busiest_part_is_named_and_decides(
+    costs: Costs, bottleneck: str, seconds: float
+) -> None:
+    fleet = Fleet(devices=100_000, quota_per_minute=0, database_cores=4, costs=costs)
+    said = forecast(fleet)
+    assert (said.bottleneck, round(said.seconds, 1)) == (bottleneck, seconds)
+    assert said.busy[bottleneck] == pytest.approx(1.0)
+
+
+def test_a_billion_devices_are_bundled_without_another_result() -> None:
+    small, large = (
+        forecast(Fleet(devices=devices, projects=10, machines=4, cores=4, database_cores=4))
+        for devices in (10_000_000, 1_000_000_000)
+    )
+    assert large.messages_per_s == pytest.approx(small.messages_per_s, rel=0.02)
