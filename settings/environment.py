@@ -23,20 +23,24 @@ def text(name: str, default: str | None = None) -> str:
     return value
 
 
-def integer(name: str, default: int) -> int:
+def integer(name: str, default: int, *, least: int | None = None) -> int:
     """Return the variable as a whole number.
 
     Raises:
-        ImproperlyConfigured: it is set to something else.
+        ImproperlyConfigured: it is set to something else, or below `least`.
     """
     value = os.environ.get(name)
     if value is None:
         return default
     try:
-        return int(value)
+        found = int(value)
     except ValueError:
         message = f"The environment variable {name} must be a whole number, not {value!r}."
         raise ImproperlyConfigured(message) from None
+    if least is not None and found < least:
+        message = f"The environment variable {name} must be at least {least}, not {found}."
+        raise ImproperlyConfigured(message)
+    return found
 
 
 def number(name: str, default: float) -> float:

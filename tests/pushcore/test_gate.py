@@ -4,6 +4,7 @@ import json
 
 import pytest
 import redis
+from prometheus_client import REGISTRY
 
 from pushcore.breakers import BatchBreaker, ShareBreaker
 from pushcore.gate import Clocks, Live, PacedGate, Pacing
@@ -263,3 +264,19 @@ def test_waiting_is_accounted_for_by_what_was_short(bench: Bench) -> None:
     gate.close()
 
     assert gate.waited_s == {Limit.CAMPAIGN: pytest.approx(1.0)}
+
+
+def test_what_is_in_flight_is_shown_until_the_batch_ends(bench: Bench) -> None:
+    def shown() -> float | None:
+        labels = {"project": bench.pacer.project_key}
+        return REGISTRY.get_sample_value("pushcore_in_flight", labels)
+
+    gate = bench.gate()
+    gate.admit(100)
+    for _ in range(30):
+        gate.observe(OK)
+    gate.admit(100)  # told when permits are taken, not with every message
+    assert shown() == 70
+
+    gate.close()
+    assert shown() == 0
