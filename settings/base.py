@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import dj_database_url
+from django_guid.integrations.celery import CeleryIntegration
 from kombu import Queue
 
 from settings import environment
@@ -38,6 +39,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "django_guid.middleware.guid_middleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -95,10 +97,10 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": environment.integer("TRUSTED_PROXIES", 0),
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "campaigns.api.schema.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "EXCEPTION_HANDLER": "campaigns.api.errors.answer_refusal",
+    "DEFAULT_PARSER_CLASSES": ["devices.api.bodies.JsonParser"],
+    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "PAGE_SIZE": 50,
 }
 SPECTACULAR_SETTINGS = {
@@ -108,9 +110,31 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["campaigns.access.permissions.HasAnyScope"],
 }
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 
 MAX_TARGET_USER_IDS = environment.integer("MAX_TARGET_USER_IDS", 100_000)
 """What one campaign may name; they are read whole at its planning. More belong into a list."""
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "campaigns.api.errors.Handler",
+    "EXCEPTION_FORMATTER_CLASS": "campaigns.api.errors.Formatter",
+    "ALLOWED_ERROR_STATUS_CODES": [
+        *(400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 429, 500),
+    ],
+}
+DJANGO_GUID = {
+    "GUID_HEADER_NAME": "X-Request-ID",
+    "VALIDATE_GUID": True,
+    "RETURN_HEADER": True,
+    "EXPOSE_HEADER": True,
+    "INTEGRATIONS": [CeleryIntegration()],
+}
+"""A request's id, its caller's or one of ours: in the answer, the log, and the tasks it starts."""
+DATA_UPLOAD_MAX_MEMORY_SIZE = environment.integer("MAX_BODY_BYTES", 8 << 20)
+"""The largest JSON body that is read; files of devices and bulk calls have limits of their own."""
 
 # --- The audit trail --------------------------------------------------------------------------
 
@@ -241,6 +265,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"queue": "rescue", "expire_seconds": 60},
     },
     "start-what-is-due": {
+    "purge-kept-answers": {
+        "task": "idempotency.purge",
+        "schedule": 3_600,
+        "options": {"queue": "low_priority", "expire_seconds": 3_600},
+    },
         "task": "campaigns.start_what_is_due",
         "schedule": 2,
         "options": {"queue": "rescue", "expire_seconds": 4},
@@ -281,9 +310,16 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(correlation_id)s] %(message)s"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"request_id": {"()": "django_guid.log_filters.CorrelationId"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["request_id"],
+        }
+    },
     "root": {"handlers": ["console"], "level": environment.text("LOG_LEVEL", "INFO")},
     "loggers": {
         # A line for each batch says nothing that the ledger does not.
@@ -291,3 +327,5 @@ LOGGING = {
         "celery.worker.strategy": {"level": "WARNING"},
     },
 }
+        # Nor does a line for each id that was made.
+        "django_guid": {"level": "WARNING"},

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from campaigns.api.metrics import MetricsView
 from campaigns.notifications.pages import unsubscribe
@@ -18,3 +18,9 @@ urlpatterns = [
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
 ]
+    path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
+
+handler400 = "campaigns.api.errors.bad_request"
+handler403 = "campaigns.api.errors.permission_denied"
+handler404 = "campaigns.api.errors.not_found"
+handler500 = "campaigns.api.errors.server_error"

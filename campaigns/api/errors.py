@@ -1,29 +1,113 @@
-"""Refusals of the domain as HTTP answers; one shape for all of them."""
+"""One shape for every error under `/api/`, whoever found it: a view, DRF, or Django before both.
+
+    {"type": "validation_error", "request_id": "…",
+     "errors": [{"code": "required", "detail": "This field is required.", "attr": "title"}]}
+
+`type` is `validation_error`, `client_error` or `server_error`; only validation errors may be
+several, and only they have an `attr`: the path of the field. A move that the campaign's status
+forbids brings `campaign_status` and `allowed_moves` besides.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from rest_framework.response import Response
-from rest_framework.views import exception_handler
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from django_guid import get_guid
+from drf_standardized_errors.formatter import ExceptionFormatter
+from drf_standardized_errors.handler import ExceptionHandler
+from drf_standardized_errors.types import ErrorResponse
+from rest_framework.exceptions import APIException, ErrorDetail, NotFound, ValidationError
 
 from campaigns.errors import FieldsRefused, IllegalMove, ScheduledInPast
 from campaigns.models import PushCampaign
 
+_UNDER: Final = "/api/"
 
-def answer_refusal(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer 409 to an illegal move, 400 to bad fields or a bad time; leave the rest to DRF."""
-    if isinstance(error, IllegalMove):
-        return Response(
-            {"detail": str(error), "status": error.status, "allowed": error.allowed}, status=409
-        )
-    if isinstance(error, FieldsRefused):
-        fields: dict[str, list[str]] = {}
-        for problem in error.problems:
-            fields.setdefault(problem.field, []).append(problem.message)
-        return Response(fields, status=400)
-    if isinstance(error, ScheduledInPast):
-        return Response({"scheduled_at": [str(error)]}, status=400)
-    if isinstance(error, PushCampaign.DoesNotExist):
-        return Response({"detail": "There is no such campaign."}, status=404)
-    return exception_handler(error, context)
+
+class MoveRefused(APIException):
+    """The campaign's status does not allow this move."""
+
+    status_code = 409
+    default_code = "illegal_move"
+
+    def __init__(self, error: IllegalMove) -> None:
+        super().__init__(str(error))
+        self.further = {"campaign_status": error.status, "allowed_moves": error.allowed}
+
+
+class Handler(ExceptionHandler):
+    """Knows what the domain refuses, besides what DRF knows."""
+
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        """Return the exception as one that has an HTTP status."""
+        if isinstance(exc, IllegalMove):
+            return MoveRefused(exc)
+        if isinstance(exc, FieldsRefused):
+            fields: dict[str, list[ErrorDetail]] = {}
+            for problem in exc.problems:
+                complaint = ErrorDetail(problem.message, problem.code)
+                fields.setdefault(problem.field, []).append(complaint)
+            return ValidationError(fields)
+        if isinstance(exc, ScheduledInPast):
+            return ValidationError({"scheduled_at": [ErrorDetail(str(exc), "in_past")]})
+        if isinstance(exc, PushCampaign.DoesNotExist):
+            return NotFound("There is no such campaign.")
+        if isinstance(exc, Http404) and exc.args:
+            return NotFound(str(exc))
+        return super().convert_known_exceptions(exc)
+
+
+class Formatter(ExceptionFormatter):
+    """The library's shape, with the request's id and what the exception has to add."""
+
+    def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
+        """Return the body; names that nobody can write down (half a surrogate pair) become `?`."""
+        for error in error_response.errors:
+            error.attr = _writable(error.attr) if error.attr is not None else None
+            error.detail = _writable(error.detail)
+        body: dict[str, Any] = super().format_error_response(error_response)
+        return body | getattr(self.exc, "further", {}) | {"request_id": get_guid()}
+
+
+def _writable(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django refuses before any view sees it: a foreign host, a broken form."""
+    if not _is_api(request):
+        return defaults.bad_request(request, exception)
+    return _answer(400, "client_error", "bad_request", "The request is not acceptable.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django refuses to let in."""
+    if not _is_api(request):
+        return defaults.permission_denied(request, exception)
+    return _answer(403, "client_error", "permission_denied", "This is not allowed.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an address that is none."""
+    if not _is_api(request):
+        return defaults.page_not_found(request, exception)
+    return _answer(404, "client_error", "not_found", "There is nothing at this address.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer a fault of ours; the log has the rest, under the same request id."""
+    if not _is_api(request):
+        return defaults.server_error(request)
+    return _answer(500, "server_error", "error", "Server Error (500)")
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith(_UNDER)
+
+
+def _answer(status: int, kind: str, code: str, detail: str) -> JsonResponse:
+    error = {"code": code, "detail": detail, "attr": None}
+    body = {"type": kind, "errors": [error], "request_id": get_guid()}
+    return JsonResponse(body, status=status)

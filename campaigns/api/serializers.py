@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.validators import ProhibitNullCharactersValidator
@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from campaigns.models import PushCampaign
+from devices.api.bodies import MomentField, Strict
 
 
 def refuse_unstorable_texts(value: object) -> None:
@@ -56,7 +57,7 @@ class UserIdsField(serializers.ListField):
         return super().to_internal_value(data)
 
 
-class CampaignSerializer(serializers.ModelSerializer[PushCampaign]):
+class CampaignSerializer(Strict, serializers.ModelSerializer[PushCampaign]):
     """A campaign: what it says and whom it is for can be written, the account only read."""
 
     data_payload = serializers.DictField(
@@ -129,6 +130,10 @@ class CampaignSerializer(serializers.ModelSerializer[PushCampaign]):
         """How many user ids it names; 0 for everybody."""
         return len(campaign.target_user_ids)
 
+    VERSION_FIELDS: ClassVar[frozenset[str]] = frozenset(
+        {"status", "scheduled_at", *({*Meta.fields} - {"id", *Meta.read_only_fields})}
+    )
+
 
 class CampaignSummarySerializer(CampaignSerializer):
     """A campaign without the user ids it names, which may be very many: only how many there are."""
@@ -141,13 +146,13 @@ class CampaignSummarySerializer(CampaignSerializer):
         return int(campaign.target_user_count)  # type: ignore[attr-defined]  # annotated
 
 
-class ScheduleSerializer(serializers.Serializer[Any]):
+class ScheduleSerializer(Strict):
     """When a campaign is to be started."""
 
-    scheduled_at = serializers.DateTimeField(help_text="A moment to come, with its UTC offset.")
+    scheduled_at = MomentField(help_text="A moment to come, with its UTC offset.")
 
 
-class RateSerializer(serializers.Serializer[Any]):
+class RateSerializer(Strict):
     """A campaign's own pace."""
 
     rate_limit_per_second = serializers.IntegerField(

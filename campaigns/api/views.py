@@ -30,14 +30,17 @@ from campaigns.api.serializers import (
     StatsSerializer,
 )
 from campaigns.breakdown import ErrorCount, PlatformCounts, count_by_error, count_by_platform
+from campaigns.idempotency.http import idempotent
 from campaigns.models import PushCampaign
 from campaigns.queries import Stats, active_campaigns, stats_of, stats_of_each
+from devices.api.versions import Versioned, if_match
 
 
 class CampaignViewSet(
     RehearsalActions,
     DeliveryActions,
     mixins.ListModelMixin,
+    Versioned,
     viewsets.GenericViewSet[PushCampaign],
 ):
     """Campaigns: create, launch, steer, and watch."""
@@ -66,6 +69,7 @@ class CampaignViewSet(
         "retry_failed": "campaigns:send",
     }
     queryset = PushCampaign.objects.order_by("-pk")
+    version_fields = CampaignSerializer.VERSION_FIELDS
     serializer_class = CampaignSummarySerializer
     pagination_class = CampaignPages
     filterset_class = CampaignFilter
@@ -81,12 +85,17 @@ class CampaignViewSet(
         )
 
     @extend_schema(responses=CampaignSerializer)
+    def representation(self, row: PushCampaign) -> dict[str, Any]:
+        """Return the campaign as it is read by itself, with all user ids that it names."""
+        return dict(CampaignSerializer(row).data)
+
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Read one campaign, with all user ids that it names."""
         return Response(CampaignSerializer(self.get_object()).data)
 
     @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer})
     def create(self, request: Request) -> Response:
+    @idempotent()
         """Create a draft."""
         wanted = CampaignSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -97,6 +106,7 @@ class CampaignViewSet(
 
     @extend_schema(request=CampaignSerializer, responses=CampaignSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
+    @if_match
         """Change some fields of a campaign of which nothing was sent yet."""
         wanted = CampaignSerializer(data=request.data, partial=True)
         wanted.is_valid(raise_exception=True)
@@ -107,6 +117,7 @@ class CampaignViewSet(
 
     @extend_schema(request=CampaignSerializer, responses=CampaignSerializer)
     def update(self, request: Request, pk: str) -> Response:
+    @if_match
         """Write a campaign of which nothing was sent yet anew; what is left out is reset."""
         wanted = CampaignSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -117,6 +128,7 @@ class CampaignViewSet(
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
+    @if_match
         """Throw a draft away."""
         drafts.delete_draft(campaign_id=int(pk))
         return Response(status=204)
@@ -124,6 +136,7 @@ class CampaignViewSet(
     @extend_schema(request=None, responses={201: CampaignSerializer})
     @action(detail=True, methods=["post"])
     def duplicate(self, request: Request, pk: str) -> Response:
+    @idempotent()
         """Create a draft that says the same to the same audience."""
         campaign = drafts.duplicate_campaign(
             campaign_id=int(pk), user=request.user, now=timezone.now()
@@ -133,6 +146,7 @@ class CampaignViewSet(
     @extend_schema(request=None, responses={202: SentSerializer})
     @action(detail=True, methods=["post"])
     def send(self, request: Request, pk: str) -> Response:
+    @idempotent()
         """Launch the campaign; answers at once, the sending goes on in the background."""
         campaign = services.start_campaign(campaign_id=int(pk), task_id=uuid4(), now=timezone.now())
         answer = {
@@ -147,6 +161,7 @@ class CampaignViewSet(
     @extend_schema(request=ScheduleSerializer, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
     def schedule(self, request: Request, pk: str) -> Response:
+    @idempotent()
         """Have the campaign started at a moment to come, or move that moment."""
         wanted = ScheduleSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -170,6 +185,7 @@ class CampaignViewSet(
     @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
+    @idempotent()
         """Send on what is not settled yet."""
         services.resume_campaign(campaign_id=int(pk))
         return self._answer()
@@ -184,6 +200,7 @@ class CampaignViewSet(
     @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"], url_path="retry-failed")
     def retry_failed(self, request: Request, pk: str) -> Response:
+    @idempotent()
         """Send a completed campaign again to those whom it failed to reach, dead ones excepted."""
         services.retry_failed(campaign_id=int(pk))
         return self._answer()

@@ -6,23 +6,16 @@ from collections.abc import Mapping
 from typing import IO, Any, ClassVar, Final
 
 import orjson
-from rest_framework.exceptions import APIException, ParseError
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from devices.api.bodies import TooLarge, read_body
 from devices.reading import FileFormat, read_object
 from devices.rules import Given, Problem
 from devices.services import MAX_BULK
 
 MAX_BULK_BYTES: Final = 32 << 20
 """Over 3 kB for each of the most devices that a call may bring."""
-
-
-class TooLarge(APIException):
-    """The body is larger than is taken."""
-
-    status_code = 413
-    default_detail = "The body is too large."
-    default_code = "too_large"
 
 
 class JsonRowsParser(BaseParser):
@@ -38,7 +31,7 @@ class JsonRowsParser(BaseParser):
     ) -> dict[str, list[Given | Problem]]:
         """Return `rows`: the array's objects, and a problem for each element that is none."""
         try:
-            rows = orjson.loads(_body(stream))
+            rows = orjson.loads(read_body(stream, limit=MAX_BULK_BYTES))
         except orjson.JSONDecodeError as error:
             raise ParseError(f"The body is no JSON: {error}.") from None
         if not isinstance(rows, list):
@@ -60,7 +53,8 @@ class NdjsonRowsParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, list[Given | Problem]]:
         """Return `rows`: the objects, and a problem for each line that is none; not the empty."""
-        lines = (line for line in _body(stream).split(b"\n") if line.strip())
+        body = read_body(stream, limit=MAX_BULK_BYTES)
+        lines = (line for line in body.split(b"\n") if line.strip())
         return _counted([read_object(line) for line in lines])
 
 
@@ -91,13 +85,6 @@ class NdjsonFileParser(_FileParser):
 
     media_type = "application/x-ndjson"
     file_format = FileFormat.NDJSON
-
-
-def _body(stream: IO[bytes]) -> bytes:
-    body = stream.read(MAX_BULK_BYTES + 1)
-    if len(body) > MAX_BULK_BYTES:
-        raise TooLarge(f"A bulk call takes {MAX_BULK_BYTES} bytes at most; import a file instead.")
-    return body
 
 
 def _counted(rows: list[Given | Problem]) -> dict[str, list[Given | Problem]]:

@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from devices import imports, services
+from devices.api.bodies import TooLarge
 from devices.api.filters import DeviceFilter
 from devices.api.pagination import NewestFirst
 from devices.api.parsers import (
@@ -24,7 +25,6 @@ from devices.api.parsers import (
     JsonRowsParser,
     NdjsonFileParser,
     NdjsonRowsParser,
-    TooLarge,
 )
 from devices.api.serializers import (
     BulkResultSerializer,
@@ -33,9 +33,10 @@ from devices.api.serializers import (
     ImportSerializer,
     RegistrationSerializer,
 )
+from devices.api.versions import Versioned, if_match
 from devices.models import DeviceImport, DeviceToken
 from devices.projects import UnknownProject
-from devices.rules import RowRefused
+from devices.rules import CHANGEABLE, RowRefused
 
 Result = TypeVar("Result")
 
@@ -43,6 +44,7 @@ Result = TypeVar("Result")
 class DeviceViewSet(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
+    Versioned,
     viewsets.GenericViewSet[DeviceToken],
 ):
     """Devices: register, look up, change, deactivate."""
@@ -55,6 +57,7 @@ class DeviceViewSet(
         "destroy": "devices:write",
         "bulk": "devices:write",
     }
+    version_fields = CHANGEABLE
     queryset = DeviceToken.objects.select_related("project")
     serializer_class = DeviceSerializer
     pagination_class = NewestFirst
@@ -75,6 +78,7 @@ class DeviceViewSet(
         return Response(self.get_serializer(device).data, status=201 if is_new else 200)
 
     @extend_schema(request=ChangesSerializer, responses=DeviceSerializer)
+    @if_match
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change what is known of a device; its address and project stay."""
         given = _object(request)
@@ -84,6 +88,7 @@ class DeviceViewSet(
         return Response(self.get_serializer(device).data)
 
     @extend_schema(responses={204: None})
+    @if_match
     def destroy(self, request: Request, pk: str) -> Response:
         """Deactivate a device: it is not sent to until the application registers it again."""
         _checked(lambda: services.deactivate_device(device_id=int(pk), now=timezone.now()))

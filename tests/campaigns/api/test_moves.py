@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from campaigns.models import PushCampaign
 from campaigns.states import MOVES, CampaignStatus, Move
 from pushcore.outcomes import Outcome
+from tests.answers import complaints_in, error_in
 from tests.campaigns.conftest import Broker, Published
 from tests.cast import (
     account,
@@ -83,10 +84,18 @@ def test_sending_twice_is_a_conflict_that_names_what_can_be_done(
         first_task = campaign.task_id
         status, answer = act(staff, campaign, "send")
     assert (status, campaign.task_id) == (409, first_task)
+    del answer["request_id"]
     assert answer == {
-        "detail": "Cannot send a campaign that is processing; allowed now: cancel, pause.",
-        "status": "processing",
-        "allowed": ["cancel", "pause"],
+        "type": "client_error",
+        "errors": [
+            {
+                "code": "illegal_move",
+                "detail": "Cannot send a campaign that is processing; allowed now: cancel, pause.",
+                "attr": None,
+            }
+        ],
+        "campaign_status": "processing",
+        "allowed_moves": ["cancel", "pause"],
     }
     assert len(broker.take_all("default")) == 1
 
@@ -106,14 +115,19 @@ def test_an_action_that_the_status_forbids_is_a_conflict(
     campaign = make_campaign()
     PushCampaign.objects.filter(pk=campaign.pk).update(status=status)
     code, answer = act(staff, campaign, action)
-    assert (code, answer["status"], answer["allowed"]) == (409, status, ALLOWED[status])
+    assert (code, answer["campaign_status"], answer["allowed_moves"]) == (
+        409,
+        status,
+        ALLOWED[status],
+    )
     assert campaign.status == status
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_an_action_on_what_is_not_there_is_404(staff: APIClient, action: Move) -> None:
     answer = staff.post(f"/api/campaigns/0/{action}/")
-    assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such campaign."})
+    assert answer.status_code == 404
+    assert error_in(answer.json()) == ("not_found", "There is no such campaign.")
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -154,4 +168,8 @@ def test_retrying_takes_back_what_failed(staff: APIClient) -> None:
 def test_sending_what_the_provider_would_refuse_names_the_field(staff: APIClient) -> None:
     campaign = make_campaign(data_payload={"from": "us"})
     status, answer = act(staff, campaign, "send")
-    assert (status, list(answer), campaign.status) == (400, ["data_payload.from"], "draft")
+    assert (status, list(complaints_in(answer)), campaign.status) == (
+        400,
+        ["data_payload.from"],
+        "draft",
+    )

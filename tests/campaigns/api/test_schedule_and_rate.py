@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from tests.answers import complaints_in
 from tests.cast import make_campaign
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +28,7 @@ def test_the_api_names_the_field_of_a_wrong_moment(staff: APIClient, moment: str
     answer = staff.post(
         f"/api/campaigns/{campaign.pk}/schedule/", {"scheduled_at": moment}, format="json"
     )
-    assert (answer.status_code, list(answer.json())) == (400, ["scheduled_at"])
+    assert (answer.status_code, list(complaints_in(answer.json()))) == (400, ["scheduled_at"])
     campaign.refresh_from_db()
     assert campaign.status == "draft"
 
@@ -38,7 +39,10 @@ def test_the_api_refuses_what_is_no_rate(staff: APIClient, rate: object) -> None
     answer = staff.post(
         f"/api/campaigns/{campaign.pk}/set-rate/", {"rate_limit_per_second": rate}, format="json"
     )
-    assert (answer.status_code, list(answer.json())) == (400, ["rate_limit_per_second"])
+    assert (answer.status_code, list(complaints_in(answer.json()))) == (
+        400,
+        ["rate_limit_per_second"],
+    )
 
 
 @pytest.mark.parametrize("rate", [250, None])

@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 from devices import imports
 from devices.models import DeviceImport, DeviceToken, FcmProject
 from devices.reading import FileFormat
+from tests.answers import complaints_in
 from tests.cast import make_project, seconds_later
 from tests.devices.api.conftest import send_bytes
 from tests.devices.conftest import Clock
@@ -121,7 +122,7 @@ def test_the_project_of_the_rows_can_be_named(staff: APIClient, clock: Clock) ->
 
 def test_an_unknown_project_is_refused(staff: APIClient, import_folder: Path) -> None:
     answer = upload(staff, query="?project=nobodys")
-    assert (answer.status_code, list(answer.json())) == (400, ["project"])
+    assert (answer.status_code, list(complaints_in(answer.json()))) == (400, ["project"])
     assert not DeviceImport.objects.exists()
     assert not import_folder.exists()
 
