@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from loadtests.crash.database import Database
 from loadtests.fcm_emulator.control import EmulatorControl
+from scripts.demo_run.api import Api
 
 CHUNK = 20_000
 _LOG = """
@@ -44,6 +45,8 @@ class Account:
     open_batches: int
     counters: dict[str, int]
     """What the campaign's row says, by the log's names of statuses."""
+    stats: dict[str, int]
+    """What `/stats/` says, by the same names."""
     log: Counter[str] = field(default_factory=Counter)
     """What the ledger says, device by device."""
     twice_in_log: int = 0
@@ -72,6 +75,7 @@ class Account:
             f"{self.open_batches} batches open": self.open_batches == 0,
             f"{self.twice_in_log} twice in the ledger": self.twice_in_log == 0,
             f"counters {self.counters}, ledger {log}": self.counters == log,
+            f"the API says {self.stats}, ledger {log}": self.stats == log,
             f"{self.unlogged} accepted, but called refused or skipped": self.unlogged == 0,
             f"{self.accepted} receipts for {log}": (
                 log["success"] <= self.accepted <= log["success"] + log["unknown"]
@@ -86,9 +90,9 @@ class Account:
 
 
 def account_of(
-    database: Database, control: EmulatorControl, *, campaign_id: int, expected: int
+    database: Database, control: EmulatorControl, api: Api, *, campaign_id: int, expected: int
 ) -> Account:
-    """Return a campaign's account: its row, its ledger, and a receipt for each device.
+    """Return a campaign's account: its row, its stats, its ledger, and a receipt for each device.
 
     The receipts are those since the emulator's last reset; an audience is to be sent to by one
     campaign in that time.
@@ -115,6 +119,7 @@ def account_of(
         planned=planned,
         open_batches=database.value(_OPEN, campaign_id),
         counters=dict(zip(names, counts, strict=True)),
+        stats=_stats(api, campaign_id),
         log=log,
         twice_in_log=database.value(_TWICE_IN_LOG, campaign_id),
         accepted=accepted,
@@ -122,3 +127,10 @@ def account_of(
         unfounded=unfounded,
         unlogged=unlogged,
     )
+
+
+def _stats(api: Api, campaign_id: int) -> dict[str, int]:
+    said = api.get(f"campaigns/{campaign_id}/stats/")
+    names = ("success", "invalid", "unknown", "skipped")
+    failed = {"failed": said["failure"] - said["invalid"]}
+    return {name: said[name] for name in names} | failed

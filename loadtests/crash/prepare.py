@@ -2,8 +2,8 @@
 
     python -m loadtests.crash.prepare <project id>=<key file>…
 
-Prints an API key that opens everything on the last line. A process of its own, as the harness itself
-knows no Django: it also breaks engines with settings other than its own.
+Prints an API key that opens everything on the last line. A process of its own, as the harness
+itself knows no Django: it also breaks engines with settings other than its own.
 """
 
 from __future__ import annotations

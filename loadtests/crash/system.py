@@ -101,6 +101,7 @@ class System:
         return account_of(
             self.database,
             self.emulator.control,
+            self.api,
             campaign_id=campaign.id,
             expected=campaign.audience.devices,
         )

@@ -12,7 +12,7 @@ import pytest
 from loadtests.crash.rabbitmq import RabbitServer, find_program
 from loadtests.crash.result import Result
 from loadtests.crash.scale import SHORT
-from loadtests.crash.scenarios import messages, parts, postgres, rabbitmq, redis, workers
+from loadtests.crash.scenarios import control, messages, parts, postgres, rabbitmq, redis, workers
 from loadtests.crash.system import System, running_system
 from scripts.embedded import running_servers
 
@@ -60,11 +60,18 @@ def amqp_system(_amqp_system: System) -> System:
     [
         workers.kill_processes,
         workers.kill_worker,
+        workers.stop_past_the_lease,
+        workers.rolling_deploy,
         redis.empty,
+        redis.away,
         postgres.restart_at_once,
+        postgres.away,
         messages.lose_the_callback,
         messages.rescue_at_once,
         parts.kill_planner,
+        parts.kill_beat,
+        control.pause_resume_cancel,
+        control.urgent_beats_bulk,
     ],
     ids=lambda scenario: scenario.__name__,
 )
