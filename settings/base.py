@@ -107,17 +107,14 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Pushcore",
     "DESCRIPTION": "Push campaigns to millions of devices, each one accounted for.",
     "VERSION": "0.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["campaigns.access.permissions.HasAnyScope"],
-}
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/",
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-
-MAX_TARGET_USER_IDS = environment.integer("MAX_TARGET_USER_IDS", 100_000)
-"""What one campaign may name; they are read whole at its planning. More belong into a list."""
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["campaigns.access.permissions.HasAnyScope"],
+}
 DRF_STANDARDIZED_ERRORS = {
     "EXCEPTION_HANDLER_CLASS": "campaigns.api.errors.Handler",
     "EXCEPTION_FORMATTER_CLASS": "campaigns.api.errors.Formatter",
@@ -135,6 +132,9 @@ DJANGO_GUID = {
 """A request's id, its caller's or one of ours: in the answer, the log, and the tasks it starts."""
 DATA_UPLOAD_MAX_MEMORY_SIZE = environment.integer("MAX_BODY_BYTES", 8 << 20)
 """The largest JSON body that is read; files of devices and bulk calls have limits of their own."""
+
+MAX_TARGET_USER_IDS = environment.integer("MAX_TARGET_USER_IDS", 100_000)
+"""What one campaign may name; they are read whole at its planning. More belong into a list."""
 
 # --- The audit trail --------------------------------------------------------------------------
 
@@ -259,17 +259,17 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30,
         "options": {"queue": "notices", "expire_seconds": 60},
     },
+    "purge-kept-answers": {
+        "task": "idempotency.purge",
+        "schedule": 3_600,
+        "options": {"queue": "low_priority", "expire_seconds": 3_600},
+    },
     "audit": {
         "task": "campaigns.audit",
         "schedule": 60,
         "options": {"queue": "rescue", "expire_seconds": 60},
     },
     "start-what-is-due": {
-    "purge-kept-answers": {
-        "task": "idempotency.purge",
-        "schedule": 3_600,
-        "options": {"queue": "low_priority", "expire_seconds": 3_600},
-    },
         "task": "campaigns.start_what_is_due",
         "schedule": 2,
         "options": {"queue": "rescue", "expire_seconds": 4},
@@ -325,7 +325,7 @@ LOGGING = {
         # A line for each batch says nothing that the ledger does not.
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
-    },
-}
         # Nor does a line for each id that was made.
         "django_guid": {"level": "WARNING"},
+    },
+}
