@@ -17,8 +17,8 @@ urlpatterns = [
     path("unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-]
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
+]
 
 handler400 = "campaigns.api.errors.bad_request"
 handler403 = "campaigns.api.errors.permission_denied"

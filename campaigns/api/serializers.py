@@ -126,13 +126,13 @@ class CampaignSerializer(Strict, serializers.ModelSerializer[PushCampaign]):
         ]
         extra_kwargs = {"rate_limit_per_second": {"min_value": 1}}
 
-    def get_target_user_count(self, campaign: PushCampaign) -> int:
-        """How many user ids it names; 0 for everybody."""
-        return len(campaign.target_user_ids)
-
     VERSION_FIELDS: ClassVar[frozenset[str]] = frozenset(
         {"status", "scheduled_at", *({*Meta.fields} - {"id", *Meta.read_only_fields})}
     )
+
+    def get_target_user_count(self, campaign: PushCampaign) -> int:
+        """How many user ids it names; 0 for everybody."""
+        return len(campaign.target_user_ids)
 
 
 class CampaignSummarySerializer(CampaignSerializer):

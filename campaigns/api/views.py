@@ -51,6 +51,7 @@ class CampaignViewSet(
         "active": "campaigns:read",
         "stats": "campaigns:read",
         "preview": "campaigns:read",
+        "estimate": "campaigns:read",
         "deliveries": "campaigns:read",
         "export_deliveries": "campaigns:read",
         "create": "campaigns:write",
@@ -68,8 +69,13 @@ class CampaignViewSet(
         "set_rate": "campaigns:send",
         "retry_failed": "campaigns:send",
     }
-    queryset = PushCampaign.objects.order_by("-pk")
+    throttle_costs: ClassVar[dict[str, int]] = {
+        "export_deliveries": 100,
+        "estimate": 20,
+        "test": 20,
+    }
     version_fields = CampaignSerializer.VERSION_FIELDS
+    queryset = PushCampaign.objects.order_by("-pk")
     serializer_class = CampaignSummarySerializer
     pagination_class = CampaignPages
     filterset_class = CampaignFilter
@@ -84,18 +90,18 @@ class CampaignViewSet(
             target_user_count=F("target_user_ids__len")
         )
 
-    @extend_schema(responses=CampaignSerializer)
     def representation(self, row: PushCampaign) -> dict[str, Any]:
         """Return the campaign as it is read by itself, with all user ids that it names."""
         return dict(CampaignSerializer(row).data)
 
+    @extend_schema(responses=CampaignSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Read one campaign, with all user ids that it names."""
         return Response(CampaignSerializer(self.get_object()).data)
 
     @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer})
-    def create(self, request: Request) -> Response:
     @idempotent()
+    def create(self, request: Request) -> Response:
         """Create a draft."""
         wanted = CampaignSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -105,8 +111,8 @@ class CampaignViewSet(
         return Response(CampaignSerializer(campaign).data, status=201)
 
     @extend_schema(request=CampaignSerializer, responses=CampaignSerializer)
-    def partial_update(self, request: Request, pk: str) -> Response:
     @if_match
+    def partial_update(self, request: Request, pk: str) -> Response:
         """Change some fields of a campaign of which nothing was sent yet."""
         wanted = CampaignSerializer(data=request.data, partial=True)
         wanted.is_valid(raise_exception=True)
@@ -116,8 +122,8 @@ class CampaignViewSet(
         return Response(CampaignSerializer(campaign).data)
 
     @extend_schema(request=CampaignSerializer, responses=CampaignSerializer)
-    def update(self, request: Request, pk: str) -> Response:
     @if_match
+    def update(self, request: Request, pk: str) -> Response:
         """Write a campaign of which nothing was sent yet anew; what is left out is reset."""
         wanted = CampaignSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -127,16 +133,16 @@ class CampaignViewSet(
         return Response(CampaignSerializer(campaign).data)
 
     @extend_schema(responses={204: None})
-    def destroy(self, request: Request, pk: str) -> Response:
     @if_match
+    def destroy(self, request: Request, pk: str) -> Response:
         """Throw a draft away."""
         drafts.delete_draft(campaign_id=int(pk))
         return Response(status=204)
 
     @extend_schema(request=None, responses={201: CampaignSerializer})
     @action(detail=True, methods=["post"])
-    def duplicate(self, request: Request, pk: str) -> Response:
     @idempotent()
+    def duplicate(self, request: Request, pk: str) -> Response:
         """Create a draft that says the same to the same audience."""
         campaign = drafts.duplicate_campaign(
             campaign_id=int(pk), user=request.user, now=timezone.now()
@@ -145,8 +151,8 @@ class CampaignViewSet(
 
     @extend_schema(request=None, responses={202: SentSerializer})
     @action(detail=True, methods=["post"])
-    def send(self, request: Request, pk: str) -> Response:
     @idempotent()
+    def send(self, request: Request, pk: str) -> Response:
         """Launch the campaign; answers at once, the sending goes on in the background."""
         campaign = services.start_campaign(campaign_id=int(pk), task_id=uuid4(), now=timezone.now())
         answer = {
@@ -160,8 +166,8 @@ class CampaignViewSet(
 
     @extend_schema(request=ScheduleSerializer, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
-    def schedule(self, request: Request, pk: str) -> Response:
     @idempotent()
+    def schedule(self, request: Request, pk: str) -> Response:
         """Have the campaign started at a moment to come, or move that moment."""
         wanted = ScheduleSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -184,8 +190,8 @@ class CampaignViewSet(
 
     @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
-    def resume(self, request: Request, pk: str) -> Response:
     @idempotent()
+    def resume(self, request: Request, pk: str) -> Response:
         """Send on what is not settled yet."""
         services.resume_campaign(campaign_id=int(pk))
         return self._answer()
@@ -199,8 +205,8 @@ class CampaignViewSet(
 
     @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"], url_path="retry-failed")
-    def retry_failed(self, request: Request, pk: str) -> Response:
     @idempotent()
+    def retry_failed(self, request: Request, pk: str) -> Response:
         """Send a completed campaign again to those whom it failed to reach, dead ones excepted."""
         services.retry_failed(campaign_id=int(pk))
         return self._answer()
