@@ -14,6 +14,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import models, transaction
 
+from campaigns.audiences import audience_problems
 from campaigns.errors import FieldsRefused, IllegalMove
 from campaigns.models import PushCampaign
 from campaigns.states import CampaignStatus, moves_from
@@ -112,21 +113,12 @@ def refuse_unfit(campaign: PushCampaign, *, now: datetime) -> None:
             provider would refuse the message, or it has expired by then.
     """
     problems = [
-        *_audience_problems(campaign),
+        *audience_problems(campaign),
         *map(_in_our_words, validate(campaign.content(), now=now)),
         *_expiry_problems(campaign, now=now),
     ]
     if problems:
         raise FieldsRefused(problems)
-
-
-def _audience_problems(campaign: PushCampaign) -> Iterator[Problem]:
-    if campaign.target_all and campaign.target_user_ids:
-        words = "A campaign to everybody (`target_all`) names no users."
-        yield Problem("target_user_ids", "conflict", words)
-    if not campaign.target_all and not campaign.target_user_ids:
-        words = "Say whom it is for: `target_user_ids`, or `target_all: true` for everybody."
-        yield Problem("target_all", "required", words)
 
 
 def _expiry_problems(campaign: PushCampaign, *, now: datetime) -> Iterator[Problem]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -11,12 +15,32 @@ from django.db.models.functions import Now
 from campaigns import runs  # noqa: F401 -- Django looks for models here
 from campaigns.states import QUEUES, BatchState, CampaignStatus, moves_from
 from devices.models import DeviceToken, FcmProject
+from devices.segments.models import Segment, UserList
 from pushcore.messages import Content, Priority
 from pushcore.retry import Guarantee
 
 
 def _counter() -> models.PositiveBigIntegerField:  # type: ignore[type-arg]
     return models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
+
+
+def _audience_part(kind: type[Segment | UserList]) -> models.ForeignKey[Any, Any]:
+    # Only what no campaign waits for or is planned by is ever deleted: `campaigns.audiences`.
+    return models.ForeignKey(
+        kind, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+
+def _at_most_one_audience() -> Q:
+    unnamed = {
+        "target_all": False,
+        "target_user_ids": [],
+        "segment__isnull": True,
+        "user_list__isnull": True,
+    }
+    return reduce(
+        or_, (Q(**{name: unnamed[name] for name in unnamed if name != one}) for one in unnamed)
+    )
 
 
 class PushCampaign(models.Model):
@@ -40,6 +64,15 @@ class PushCampaign(models.Model):
 
     target_all = models.BooleanField(default=False)
     target_user_ids = ArrayField(models.CharField(max_length=255), blank=True, default=list)
+    segment = _audience_part(Segment)
+    user_list = _audience_part(UserList)
+    exclude_segment = _audience_part(Segment)
+    exclude_user_list = _audience_part(UserList)
+    fixed_rules = models.JSONField(
+        null=True,
+        editable=False,
+        help_text="What the four above came to at the launch; null where none of them is named.",
+    )
 
     time_to_live_s = models.PositiveIntegerField(null=True, blank=True)
     rate_limit_per_second = models.PositiveIntegerField(null=True, blank=True)
@@ -101,6 +134,7 @@ class PushCampaign(models.Model):
                 | Q(total_recipients=F("sent_count") + F("skipped_count")),
                 name="campaign_completed_whole",
             ),
+            models.CheckConstraint(condition=_at_most_one_audience(), name="campaign_one_audience"),
         ]
         indexes = [
             # The rescue and `/active/` look at what is running: few among many.

@@ -15,8 +15,9 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from campaigns import transitions
+from campaigns.audiences import audience_of
 from campaigns.models import Lane, PushCampaign
-from devices.audience import Audience, newest_device_id
+from devices.audience import newest_device_id, next_window
 
 FIRST_SLICE_BATCHES = 20
 """Small, so that the first messages leave while the rest is being planned."""
@@ -49,11 +50,6 @@ class Slice(NamedTuple):
     is_last: bool
 
 
-def audience_of(campaign: PushCampaign) -> Audience:
-    """Return whom the campaign is for."""
-    return Audience(everybody=campaign.target_all, user_ids=campaign.target_user_ids)
-
-
 def open_lanes(*, campaign: PushCampaign, now: datetime) -> None:
     """Write a lane for each project in the audience, and fix where their plans end.
 
@@ -64,7 +60,7 @@ def open_lanes(*, campaign: PushCampaign, now: datetime) -> None:
     Lane.objects.bulk_create(
         [
             Lane(campaign=campaign, project_id=project_id, plan_until_id=newest, progressed_at=now)
-            for project_id in audience_of(campaign).projects()
+            for project_id in audience_of(campaign, now=now).projects()
         ]
     )
 
@@ -82,10 +78,10 @@ def plan_next_slice(*, campaign: PushCampaign, lane_id: int, now: datetime) -> S
         if lane is None:
             return None
         limit = SLICE_BATCHES if lane.planned_batches else FIRST_SLICE_BATCHES
-        batches, devices, last_id = _write_slice(campaign, lane, limit=limit)
-        is_last = batches < limit
+        batches, devices, through_id = _write_slice(campaign, lane, limit=limit, now=now)
+        is_last = through_id is None
         Lane.objects.filter(pk=lane_id).update(
-            planned_through_id=last_id or lane.planned_through_id,
+            planned_through_id=lane.plan_until_id if through_id is None else through_id,
             planned_batches=lane.planned_batches + batches,
             planned_at=now if is_last else None,
             progressed_at=now,
@@ -96,10 +92,16 @@ def plan_next_slice(*, campaign: PushCampaign, lane_id: int, now: datetime) -> S
     return Slice(batches=batches, devices=devices, is_last=is_last)
 
 
-def _write_slice(campaign: PushCampaign, lane: Lane, *, limit: int) -> tuple[int, int, int | None]:
+def _write_slice(
+    campaign: PushCampaign, lane: Lane, *, limit: int, now: datetime
+) -> tuple[int, int, int | None]:
+    """Return how many batches and devices were written, and through which id; None: all of it."""
     size: int = settings.BATCH_SIZE
-    devices = audience_of(campaign).devices_of_project(
-        lane.project_id, after_id=lane.planned_through_id, until_id=lane.plan_until_id
+    audience = audience_of(campaign, now=now)
+    until_id = lane.plan_until_id
+    end = audience.window_end(after_id=lane.planned_through_id, until_id=until_id)
+    devices = audience.devices_of_project(
+        lane.project_id, after_id=lane.planned_through_id, until_id=end
     )
     sql, params = devices.values("id").query.sql_with_params()
     with connection.cursor() as cursor:
@@ -108,4 +110,8 @@ def _write_slice(campaign: PushCampaign, lane: Lane, *, limit: int) -> tuple[int
             [*params, limit * size, size, campaign.pk, lane.project_id, lane.planned_batches],
         )
         batches, count, last_id = cursor.fetchone()
-    return batches, int(count), last_id
+    if batches == limit:
+        return batches, int(count), last_id
+    if end == until_id:
+        return batches, int(count), None
+    return batches, int(count), next_window(lane.project_id, after_id=end, until_id=until_id)

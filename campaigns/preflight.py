@@ -15,7 +15,7 @@ import orjson
 from campaigns import engine, transitions
 from campaigns.engine import Line
 from campaigns.models import Lane, PushCampaign
-from campaigns.planner import audience_of
+from campaigns.audiences import audience_of
 from campaigns.rescue import close_stopped_campaign
 from devices.models import DeviceToken
 from pushcore.credentials import CredentialsError, TokenUnavailableError
@@ -61,7 +61,7 @@ def may_send(campaign: PushCampaign, lane: Lane, *, clock: Callable[[], datetime
 def _check(campaign: PushCampaign, lane: Lane, *, clock: Callable[[], datetime]) -> None:
     line = engine.line_of(lane.project)
     template = Template(campaign.content(), now=clock())
-    for platform, devices in _canaries(campaign, lane).items():
+    for platform, devices in _canaries(campaign, lane, now=clock()).items():
         bodies = [
             template.variant_for(platform, AddressKind(device.address_kind)).render_dry_run(
                 device.address, device.pk
@@ -73,12 +73,14 @@ def _check(campaign: PushCampaign, lane: Lane, *, clock: Callable[[], datetime])
             _tell_payload_from_address(line, devices[0], clock=clock)
 
 
-def _canaries(campaign: PushCampaign, lane: Lane) -> dict[Platform, list[DeviceToken]]:
-    audience = audience_of(campaign).devices_of_project(
-        lane.project_id, after_id=0, until_id=lane.plan_until_id
-    )
+def _canaries(
+    campaign: PushCampaign, lane: Lane, *, now: datetime
+) -> dict[Platform, list[DeviceToken]]:
+    audience = audience_of(campaign, now=now)
     chosen: dict[Platform, list[DeviceToken]] = {}
-    for device in audience[:LOOK_AT_DEVICES]:
+    for device in audience.first_devices(
+        lane.project_id, until_id=lane.plan_until_id, count=LOOK_AT_DEVICES
+    ):
         same = chosen.setdefault(Platform(device.platform), [])
         if len(same) < CANARIES_PER_PLATFORM:
             same.append(device)

@@ -16,6 +16,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from campaigns import transitions
+from campaigns.audiences import fix_audience
 from campaigns.drafts import refuse_unfit
 from campaigns.errors import CampaignError, ScheduledInPast
 from campaigns.ledger import reopen_failed
@@ -40,6 +41,7 @@ def start_campaign(*, campaign_id: int, task_id: UUID, now: datetime) -> PushCam
         # Read under the lock that the move holds: nobody changes any more what is looked at here.
         campaign = PushCampaign.objects.get(pk=campaign_id)
         refuse_unfit(campaign, now=now)
+        fix_audience(campaign)
         open_lanes(campaign=campaign, now=now)
         transaction.on_commit(lambda: publish_plan(campaign, task_id=task_id))
     return campaign

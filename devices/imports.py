@@ -83,6 +83,27 @@ def take_upload(
     project_of_rows = FcmProject.objects.filter(project_id=project).first() if project else None
     if project and project_of_rows is None:
         raise UnknownProject(project)
+    with stored_upload(stream, size=size) as part, transaction.atomic():
+        record = DeviceImport.objects.create(
+            file_format=file_format,
+            project=project_of_rows,
+            total_bytes=size,
+            created_by_id=user_id,
+            created_at=now,
+            updated_at=now,
+        )
+        part.replace(upload_path(record.pk))
+        transaction.on_commit(lambda: _publish(record.pk))
+    return record
+
+
+@contextmanager
+def stored_upload(stream: IO[bytes], *, size: int) -> Iterator[Path]:
+    """Store a file of `size` bytes; it is there in the `with` block, to be moved where it belongs.
+
+    Raises:
+        UploadTooLarge, UploadCutShort: as `take_upload`.
+    """
     if size > settings.IMPORT_MAX_BYTES:
         raise UploadTooLarge(settings.IMPORT_MAX_BYTES)
     folder = Path(settings.IMPORT_FOLDER)
@@ -90,20 +111,9 @@ def take_upload(
     part = folder / f"{uuid4().hex}.part"
     try:
         _store(stream, part, size=size)
-        with transaction.atomic():
-            record = DeviceImport.objects.create(
-                file_format=file_format,
-                project=project_of_rows,
-                total_bytes=size,
-                created_by_id=user_id,
-                created_at=now,
-                updated_at=now,
-            )
-            part.replace(upload_path(record.pk))
-            transaction.on_commit(lambda: _publish(record.pk))
+        yield part
     finally:
         part.unlink(missing_ok=True)
-    return record
 
 
 def run_import(*, import_id: int, clock: Callable[[], datetime]) -> None:

@@ -17,6 +17,7 @@ from typing import IO, Any, Final, cast
 import psycopg2
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 from devices.merging import Merged, merge
 
@@ -71,16 +72,9 @@ class Staging:
 
     def fill(self, chunks: Iterator[str]) -> None:
         """Take rows in COPY's text format; whatever `chunks` raises comes out again."""
-        feed = _Feed(chunks)
         statement = f"COPY {self._name} ({COLUMNS}) FROM STDIN"
         with self._connection.cursor() as cursor:
-            try:
-                cursor.copy_expert(statement, cast("IO[str]", feed))
-            except psycopg2.Error:
-                if feed.error is not None:
-                    raise feed.error from None
-                raise
-            self.rows = cursor.rowcount
+            self.rows = Feed(chunks).copy_into(cursor, statement)
         self._execute("SET maintenance_work_mem = '64MB'")
         self._execute(f"CREATE INDEX ON {self._name} (digest)")
 
@@ -141,18 +135,30 @@ def _ranges(count: int) -> list[tuple[str, str]]:
     ]
 
 
-class _Feed:
+class Feed:
     """Chunks of text as the file that psycopg2 reads for COPY."""
 
     def __init__(self, chunks: Iterator[str]) -> None:
         self._chunks = chunks
-        self.error: BaseException | None = None
-        """What the chunks raised: psycopg2 tells of it only in words."""
+        self._error: BaseException | None = None
+
+    def copy_into(self, cursor: CursorWrapper, statement: str) -> int:
+        """Let a COPY read it; return how many rows there were.
+
+        Whatever the chunks raise comes out again: psycopg2 itself tells of it only in words.
+        """
+        try:
+            cursor.copy_expert(statement, cast("IO[str]", self))
+        except psycopg2.Error:
+            if self._error is not None:
+                raise self._error from None
+            raise
+        return int(cursor.rowcount)
 
     def read(self, _size: int) -> str:
         """Return the next chunk, which may be longer than asked for; "" at the end."""
         try:
             return next(filter(None, self._chunks), "")
         except BaseException as error:
-            self.error = error
+            self._error = error
             raise

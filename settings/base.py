@@ -279,6 +279,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"queue": "low_priority", "expire_seconds": 60},
     },
+    "resume-segments": {
+        "task": "segments.resume",
+        "schedule": 60,
+        "options": {"queue": "low_priority", "expire_seconds": 60},
+    },
 }
 
 # --- Word to people and programs ----------------------------------------------------------------

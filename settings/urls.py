@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/", include("campaigns.notifications.api.urls")),
     path("api/", include("campaigns.schedules.api.urls")),
     path("api/", include("devices.api.urls")),
+    path("api/", include("devices.segments.api.urls")),
     path("unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

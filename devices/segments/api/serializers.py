@@ -1,0 +1,146 @@
+"""Segments and lists as JSON, in and out. What rules may say is told by `segments.rules` alone."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from devices.api.bodies import Strict
+from devices.segments.models import Membership, Segment, SegmentKind, UserList
+from devices.segments.references import current_membership
+
+
+class MembershipSerializer(serializers.ModelSerializer[Membership]):
+    """Who is in a static segment, and how far that is evaluated."""
+
+    size = serializers.IntegerField(read_only=True)
+
+    class Meta:
+        model = Membership
+        fields = ["as_of", "status", "size", "finished_at"]
+        read_only_fields = fields
+
+
+class SegmentSerializer(serializers.ModelSerializer[Segment]):
+    """A segment; `current` and `under_way` are a static one's."""
+
+    current = serializers.SerializerMethodField()
+    under_way = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Segment
+        fields = [
+            "id",
+            "name",
+            "description",
+            "kind",
+            "rules",
+            "current",
+            "under_way",
+            "created_by",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+    VERSION_FIELDS: ClassVar = frozenset({"name", "description", "kind", "rules"})
+
+    @extend_schema_field(MembershipSerializer(allow_null=True))
+    def get_current(self, segment: Segment) -> dict[str, Any] | None:
+        """Return who campaigns get now."""
+        if segment.kind != SegmentKind.STATIC:
+            return None
+        membership = current_membership(segment)
+        return None if membership is None else dict(MembershipSerializer(membership).data)
+
+    @extend_schema_field(MembershipSerializer(allow_null=True))
+    def get_under_way(self, segment: Segment) -> dict[str, Any] | None:
+        """Return the evaluation that a worker is at, or will be."""
+        if segment.kind != SegmentKind.STATIC:
+            return None
+        membership = segment.memberships.filter(finished_at=None).first()
+        return None if membership is None else dict(MembershipSerializer(membership).data)
+
+
+class RulesSerializer(Strict):
+    """Rules that need not be saved."""
+
+    rules = serializers.DictField(
+        help_text='A tree: `{"all": […]}`, `{"any": […]}`, `{"not": …}`,'
+        ' or `{"field": …, "op": …, "value": …}`.'
+    )
+
+
+class SegmentChangesSerializer(RulesSerializer):
+    """What can be changed of a segment."""
+
+    name = serializers.CharField(max_length=200)
+    description = serializers.CharField(max_length=2_000, allow_blank=True, required=False)
+
+
+class NewSegmentSerializer(SegmentChangesSerializer):
+    """A segment to be."""
+
+    kind = serializers.ChoiceField(SegmentKind.choices, default=SegmentKind.DYNAMIC)
+
+
+class ReachSerializer(serializers.Serializer[Any]):
+    """How many active devices there are."""
+
+    total = serializers.IntegerField()
+    platforms = serializers.DictField(child=serializers.IntegerField())
+    exact = serializers.BooleanField(
+        source="is_exact", help_text="Counted; else estimated from a part of the devices."
+    )
+    margin = serializers.IntegerField(
+        help_text="`total` is within so many of it, nineteen times out of twenty."
+    )
+
+
+class NewListSerializer(serializers.Serializer[Any]):
+    """What an uploaded list is called."""
+
+    name = serializers.CharField(max_length=200)
+    description = serializers.CharField(
+        max_length=2_000, allow_blank=True, required=False, default=""
+    )
+
+
+class UserListSerializer(serializers.ModelSerializer[UserList]):
+    """How far a list is read; when completed, rows = rejected + repeated + size."""
+
+    rejects = serializers.SerializerMethodField()
+
+    class Meta:
+        model = UserList
+        fields = [
+            "id",
+            "name",
+            "description",
+            "status",
+            "failure",
+            "file_format",
+            "total_bytes",
+            "bytes_read",
+            "rows",
+            "rejected",
+            "repeated",
+            "size",
+            "rejects",
+            "created_by",
+            "created_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_rejects(self, record: UserList) -> str | None:
+        """Return where the rejected lines are to be had, once all are known."""
+        if not record.rejected or record.finished_at is None:
+            return None
+        request = self.context.get("request")
+        return reverse("user-list-rejects", args=[record.pk], request=request)
