@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from django.utils import timezone
 from rest_framework import serializers
@@ -11,6 +10,7 @@ from rest_framework import serializers
 from campaigns.access.keys import OVERLAP
 from campaigns.access.models import ApiKey, KeyState
 from campaigns.access.scopes import Scope
+from devices.api.bodies import MomentField, Strict
 
 MAX_OVERLAP = timedelta(days=30)
 
@@ -56,7 +56,7 @@ class NewKeySerializer(ApiKeySerializer):
         read_only_fields = fields
 
 
-class KeyRequestSerializer(serializers.Serializer[Any]):
+class KeyRequestSerializer(Strict):
     """What a new key is to be."""
 
     name = serializers.CharField(max_length=100, help_text="What uses it.")
@@ -65,12 +65,12 @@ class KeyRequestSerializer(serializers.Serializer[Any]):
         allow_empty=False,
         max_length=len(Scope),
     )
-    expires_at = serializers.DateTimeField(
+    expires_at = MomentField(
         allow_null=True, default=None, help_text="From then on it opens nothing; null for never."
     )
 
 
-class RotationSerializer(serializers.Serializer[Any]):
+class RotationSerializer(Strict):
     """How a key is to be replaced by a new one."""
 
     overlap_s = serializers.IntegerField(

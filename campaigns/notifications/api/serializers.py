@@ -8,6 +8,7 @@ from django.core.validators import validate_email
 from rest_framework import serializers
 
 from campaigns.notifications.models import Attempt, Channel, ChannelKind, Delivery, Event
+from devices.api.bodies import Strict
 
 
 class ChannelSerializer(serializers.ModelSerializer[Channel]):
@@ -35,7 +36,7 @@ class ChannelSerializer(serializers.ModelSerializer[Channel]):
         return channel.address or channel.url_hint
 
 
-class NewChannelSerializer(serializers.Serializer[Any]):
+class NewChannelSerializer(Strict):
     """What a channel is made from."""
 
     name = serializers.CharField(max_length=100)
@@ -71,7 +72,7 @@ def refuse_no_address(target: str) -> None:
         raise serializers.ValidationError({"target": ["It is no e-mail address."]}) from refusal
 
 
-class ChannelChangeSerializer(serializers.Serializer[Any]):
+class ChannelChangeSerializer(Strict):
     """What may be changed of a channel; what is left out stays."""
 
     name = serializers.CharField(max_length=100, required=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from campaigns.models import PushCampaign
 from campaigns.schedules.models import Schedule, ScheduleRun
 from campaigns.schedules.services import Upcoming, summary_of_content
+from devices.api.bodies import Strict
 
 _WRITTEN = [
     "cron",
@@ -36,7 +37,7 @@ _CLOCK = {"format": "%H:%M", "input_formats": ["%H:%M"]}
 """A time of day: to the minute, as cron is; without an offset, as the schedule has a zone."""
 
 
-class ScheduleSummarySerializer(serializers.ModelSerializer[Schedule]):
+class ScheduleSummarySerializer(Strict, serializers.ModelSerializer[Schedule]):
     """A schedule without what it sends."""
 
     campaign = serializers.PrimaryKeyRelatedField(
@@ -51,6 +52,8 @@ class ScheduleSummarySerializer(serializers.ModelSerializer[Schedule]):
         fields = ["id", "name", "campaign", *_WRITTEN, *_READ]
         read_only_fields = _READ
         extra_kwargs = {"window_opens": _CLOCK, "window_closes": _CLOCK}
+
+    VERSION_FIELDS: ClassVar = frozenset({"name", "campaign", "status", *_WRITTEN})
 
 
 class ScheduleSerializer(ScheduleSummarySerializer):
