@@ -53,10 +53,8 @@ class ScheduleSummarySerializer(Strict, serializers.ModelSerializer[Schedule]):
         read_only_fields = _READ
         extra_kwargs = {"window_opens": _CLOCK, "window_closes": _CLOCK}
 
-    VERSION_FIELDS: ClassVar = frozenset({"name", "campaign", "status", *_WRITTEN})
 
-
-class ScheduleSerializer(ScheduleSummarySerializer):
+class ScheduleDetailSerializer(ScheduleSummarySerializer):
     """A schedule, with what it sends."""
 
     content = serializers.SerializerMethodField(
@@ -66,23 +64,26 @@ class ScheduleSerializer(ScheduleSummarySerializer):
     class Meta(ScheduleSummarySerializer.Meta):
         fields = [*ScheduleSummarySerializer.Meta.fields, "content"]
 
+    VERSION_FIELDS: ClassVar[frozenset[str]] = frozenset({"name", "campaign", "content", *_WRITTEN})
+
     def get_content(self, schedule: Schedule) -> dict[str, Any]:
         """Return what each run's campaign is made of."""
         return summary_of_content(schedule.content)
 
 
-class PreviewSerializer(ScheduleSummarySerializer):
+class SchedulePreviewSerializer(ScheduleSummarySerializer):
     """When a schedule would fall due; whose campaign it is may be left open."""
 
     class Meta(ScheduleSummarySerializer.Meta):
-        fields = ["campaign", *_WRITTEN]
+        fields = ["name", "campaign", *_WRITTEN]
 
+    name = serializers.CharField(max_length=200, required=False)
     campaign = serializers.PrimaryKeyRelatedField(
         queryset=PushCampaign.objects.only("pk"), source="copied_from", required=False
     )
 
 
-class UpcomingSerializer(serializers.Serializer[Any]):
+class UpcomingRunSerializer(serializers.Serializer[Any]):
     """A run to come."""
 
     slot = serializers.DateTimeField(help_text="The moment of the cron expression.")
@@ -96,7 +97,7 @@ class UpcomingSerializer(serializers.Serializer[Any]):
         return run.local.isoformat()
 
 
-class RunSerializer(serializers.ModelSerializer[ScheduleRun]):
+class ScheduleRunSerializer(serializers.ModelSerializer[ScheduleRun]):
     """What became of a slot."""
 
     class Meta:

@@ -9,9 +9,10 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,11 +20,11 @@ from campaigns.api.pagination import CampaignPages
 from campaigns.idempotency.http import idempotent
 from campaigns.schedules import services
 from campaigns.schedules.api.serializers import (
-    PreviewSerializer,
-    RunSerializer,
-    ScheduleSerializer,
+    ScheduleDetailSerializer,
+    SchedulePreviewSerializer,
+    ScheduleRunSerializer,
     ScheduleSummarySerializer,
-    UpcomingSerializer,
+    UpcomingRunSerializer,
 )
 from campaigns.schedules.models import RunOutcome, Schedule, ScheduleRun
 from devices.api.versions import Versioned, if_match
@@ -35,7 +36,7 @@ class RunFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
     outcome = filters.MultipleChoiceFilter(choices=RunOutcome.choices)
 
     class Meta:
-        # Without a model: the view's own is another, and the schema would compare the two.
+        model = ScheduleRun
         fields: list[str] = []
 
 
@@ -54,12 +55,11 @@ class ScheduleViewSet(mixins.ListModelMixin, Versioned, viewsets.GenericViewSet[
         "pause": "campaigns:send",
         "resume": "campaigns:send",
     }
-    version_fields = ScheduleSerializer.VERSION_FIELDS
+    version_fields = ScheduleDetailSerializer.VERSION_FIELDS
     queryset = Schedule.objects.order_by("-pk")
     serializer_class = ScheduleSummarySerializer
     pagination_class = CampaignPages
     filter_backends = []
-    filterset_class: type[filters.FilterSet] | None = None
     lookup_value_regex = r"\d{1,18}"
 
     def get_queryset(self) -> QuerySet[Schedule]:
@@ -67,9 +67,9 @@ class ScheduleViewSet(mixins.ListModelMixin, Versioned, viewsets.GenericViewSet[
         schedules = super().get_queryset()
         return schedules.defer("content") if self.action == "list" else schedules
 
-    def representation(self, row: Schedule) -> Mapping[str, Any]:
+    def representation(self, row: Schedule) -> dict[str, Any]:
         """Return the schedule as it is read by itself."""
-        return dict(ScheduleSerializer(row).data)
+        return dict(ScheduleDetailSerializer(row).data)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Answer 404 where the domain finds no such schedule."""
@@ -77,32 +77,32 @@ class ScheduleViewSet(mixins.ListModelMixin, Versioned, viewsets.GenericViewSet[
             exc = Http404("There is no such schedule.")
         return super().handle_exception(exc)
 
-    @extend_schema(responses=ScheduleSerializer)
+    @extend_schema(responses=ScheduleDetailSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
         """Read one schedule, with what it sends."""
-        return Response(ScheduleSerializer(self.get_object()).data)
+        return Response(ScheduleDetailSerializer(self.get_object()).data)
 
-    @extend_schema(request=ScheduleSummarySerializer, responses={201: ScheduleSerializer})
+    @extend_schema(request=ScheduleSummarySerializer, responses={201: ScheduleDetailSerializer})
     @idempotent()
     def create(self, request: Request) -> Response:
         """Let a campaign come again: what it says and whom it is for is copied now."""
         wanted = ScheduleSummarySerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         schedule = services.create_schedule(
-            user=request.user, now=timezone.now(), **_for_service(wanted.validated_data)
+            user=request.user, now=timezone.now(), **for_service(wanted.validated_data)
         )
-        return Response(ScheduleSerializer(schedule).data, status=201)
+        return Response(ScheduleDetailSerializer(schedule).data, status=201)
 
-    @extend_schema(request=ScheduleSummarySerializer, responses=ScheduleSerializer)
+    @extend_schema(request=ScheduleSummarySerializer, responses=ScheduleDetailSerializer)
     @if_match
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change some fields; with `campaign` what is sent is copied from there anew."""
         wanted = ScheduleSummarySerializer(data=request.data, partial=True)
         wanted.is_valid(raise_exception=True)
         schedule = services.change_schedule(
-            schedule_id=int(pk), now=timezone.now(), **_for_service(wanted.validated_data)
+            schedule_id=int(pk), now=timezone.now(), **for_service(wanted.validated_data)
         )
-        return Response(ScheduleSerializer(schedule).data)
+        return Response(ScheduleDetailSerializer(schedule).data)
 
     @extend_schema(responses={204: None})
     @if_match
@@ -111,53 +111,54 @@ class ScheduleViewSet(mixins.ListModelMixin, Versioned, viewsets.GenericViewSet[
         services.delete_schedule(schedule_id=int(pk))
         return Response(status=204)
 
-    @extend_schema(request=None, responses=ScheduleSerializer)
+    @extend_schema(request=None, responses=ScheduleDetailSerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         """Start no more campaigns for now; what has started is sent on."""
-        return Response(ScheduleSerializer(services.pause_schedule(schedule_id=int(pk))).data)
+        return Response(ScheduleDetailSerializer(services.pause_schedule(schedule_id=int(pk))).data)
 
-    @extend_schema(request=None, responses=ScheduleSerializer)
+    @extend_schema(request=None, responses=ScheduleDetailSerializer)
     @action(detail=True, methods=["post"])
     @idempotent()
     def resume(self, request: Request, pk: str) -> Response:
         """Start campaigns again, from the next slot on."""
         schedule = services.resume_schedule(schedule_id=int(pk), now=timezone.now())
-        return Response(ScheduleSerializer(schedule).data)
+        return Response(ScheduleDetailSerializer(schedule).data)
 
-    @extend_schema(request=PreviewSerializer, responses=UpcomingSerializer(many=True))
+    @extend_schema(request=SchedulePreviewSerializer, responses=UpcomingRunSerializer(many=True))
     @action(detail=False, methods=["post"], pagination_class=None)
     def preview(self, request: Request) -> Response:
         """Return the next ten runs of a schedule, with nothing saved."""
-        wanted = PreviewSerializer(data=request.data)
+        wanted = SchedulePreviewSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        runs = services.preview(now=timezone.now(), **_for_service(wanted.validated_data))
-        return Response(UpcomingSerializer(runs, many=True).data)
+        runs = services.preview(now=timezone.now(), **for_service(wanted.validated_data))
+        return Response(UpcomingRunSerializer(runs, many=True).data)
 
-    @extend_schema(responses=UpcomingSerializer(many=True))
+    @extend_schema(responses=UpcomingRunSerializer(many=True))
     @action(detail=True, methods=["get"], pagination_class=None)
     def upcoming(self, request: Request, pk: str) -> Response:
         """Return the schedule's next ten runs; none where it has ended."""
         runs = services.upcoming(self.get_object(), now=timezone.now())
-        return Response(UpcomingSerializer(runs, many=True).data)
+        return Response(UpcomingRunSerializer(runs, many=True).data)
 
-    @extend_schema(responses=RunSerializer(many=True))
-    @action(
-        detail=True,
-        methods=["get"],
-        filter_backends=[filters.DjangoFilterBackend],
-        filterset_class=RunFilter,
+    @extend_schema(
+        parameters=[OpenApiParameter("outcome", enum=RunOutcome.values, many=True)],
+        responses=ScheduleRunSerializer(many=True),
     )
+    @action(detail=True, methods=["get"])
     def runs(self, request: Request, pk: str) -> Response:
         """List what became of each slot, the latest first."""
         if not Schedule.objects.filter(pk=int(pk)).exists():
             raise Schedule.DoesNotExist
         runs = ScheduleRun.objects.filter(schedule=int(pk)).order_by("-slot")
-        page = self.paginate_queryset(self.filter_queryset(runs))  # type: ignore[arg-type]
-        return self.get_paginated_response(RunSerializer(page, many=True).data)
+        chosen = RunFilter(request.query_params, queryset=runs)
+        if not chosen.is_valid():
+            raise ValidationError(chosen.errors)
+        page = self.paginate_queryset(chosen.qs)
+        return self.get_paginated_response(ScheduleRunSerializer(page, many=True).data)
 
 
-def _for_service(given: Mapping[str, Any]) -> dict[str, Any]:
+def for_service(given: Mapping[str, Any]) -> dict[str, Any]:
     """Name the campaign as the services do."""
     fields = dict(given)
     if (campaign := fields.pop("copied_from", None)) is not None:

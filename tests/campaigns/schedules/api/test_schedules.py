@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from campaigns.models import PushCampaign
 from campaigns.schedules import firing
 from campaigns.schedules.models import Schedule
+from tests.answers import complaints_in
 from tests.campaigns.schedules.cast import at, make_schedule
 from tests.cast import make_campaign
 
@@ -22,11 +23,6 @@ def post(client: APIClient, path: str = PATH, **fields: Any) -> tuple[int, Any]:
     body = json.dumps(fields)  # escaped, the only way for half a surrogate pair to arrive
     answer = client.generic("POST", path, body, content_type="application/json")
     return answer.status_code, answer.json()
-
-
-def complaints(answer: Any) -> list[str]:
-    """Return the fields that a 400 complains of."""
-    return [error["attr"] for error in answer["errors"]] if "errors" in answer else list(answer)
 
 
 def test_a_sender_lets_a_campaign_come_again(sender: APIClient) -> None:
@@ -87,6 +83,12 @@ def test_a_sender_lets_a_campaign_come_again(sender: APIClient) -> None:
         ({"campaign": 10**30}, "campaign"),
         ({"campaign": "x\0"}, "campaign"),
         ({"campaign": None}, "campaign"),
+        ({"starts_at": "2098-01-01T00:00:00"}, "starts_at"),
+        ({"started_runs": 5}, "started_runs"),
+        ({"next_slot": "2098-01-01T00:00:00Z"}, "next_slot"),
+        ({"created_by": 1}, "created_by"),
+        ({"content": {}}, "content"),
+        ({"crom": "* * * * *"}, "crom"),
         ({"name": ""}, "name"),
         ({"name": "x" * 201}, "name"),
     ],
@@ -96,17 +98,15 @@ def test_a_field_that_is_wrong_is_named_and_nothing_is_saved(
 ) -> None:
     body = DAILY | {"campaign": make_campaign().pk} | fields
     status, answer = post(sender, **body)
-    assert (status, complaints(answer)) == (400, [field])
+    assert (status, list(complaints_in(answer))) == (400, [field])
     assert Schedule.objects.count() == 0
-    if field != "name":
-        body.pop("name")
-        status, answer = post(sender, f"{PATH}preview/", **body)
-        assert (status, complaints(answer)) == (400, [field])
+    status, answer = post(sender, f"{PATH}preview/", **body)
+    assert (status, list(complaints_in(answer))) == (400, [field])
 
 
 def test_without_a_campaign_there_is_nothing_to_send(sender: APIClient) -> None:
     status, answer = post(sender, **DAILY)
-    assert (status, complaints(answer)) == (400, ["campaign"])
+    assert (status, list(complaints_in(answer))) == (400, ["campaign"])
 
 
 def test_the_next_ten_runs_are_seen_before_anything_is_saved(viewer: APIClient) -> None:
@@ -134,10 +134,32 @@ def test_a_schedule_is_read_changed_paused_resumed_and_deleted(sender: APIClient
     assert (Schedule.objects.count(), PushCampaign.objects.count()) == (0, 1)
 
 
+def test_of_two_who_change_one_schedule_the_second_reads_it_again(sender: APIClient) -> None:
+    path = f"{PATH}{make_schedule().pk}/"
+    tag = sender.get(path)["ETag"]
+    first = sender.patch(path, {"name": "First"}, format="json", headers={"If-Match": tag})
+    second = sender.patch(path, {"name": "Second"}, format="json", headers={"If-Match": tag})
+    assert (first.status_code, second.status_code) == (200, 412)
+    assert Schedule.objects.get().name == "First"
+    assert sender.get(path, headers={"If-None-Match": first["ETag"]}).status_code == 304
+
+
+def test_a_schedule_that_is_asked_for_twice_under_one_key_is_created_once(
+    sender: APIClient,
+) -> None:
+    body = DAILY | {"campaign": make_campaign().pk}
+    answers = [
+        sender.post(PATH, body, format="json", headers={"Idempotency-Key": "k-1"}) for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()
+    assert Schedule.objects.count() == 1
+
+
 def test_a_change_that_is_refused_names_the_field(sender: APIClient) -> None:
     schedule = make_schedule()
     answer = sender.patch(f"{PATH}{schedule.pk}/", {"max_lateness_s": 5}, format="json")
-    assert (answer.status_code, complaints(answer.json())) == (400, ["max_lateness_s"])
+    assert (answer.status_code, list(complaints_in(answer.json()))) == (400, ["max_lateness_s"])
     schedule.refresh_from_db()
     assert schedule.max_lateness_s == 3_600
 
