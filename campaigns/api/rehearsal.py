@@ -12,12 +12,14 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from campaigns.idempotency.http import idempotent
 from campaigns.models import PushCampaign, PushLog
 from campaigns.preview import preview_of
 from campaigns.trial import MAX_DEVICES, send_trial
+from devices.api.bodies import Strict
 
 
-class TrialSerializer(serializers.Serializer[Any]):
+class TrialSerializer(Strict):
     """Who gets a test message."""
 
     device_ids = serializers.ListField(
@@ -75,6 +77,7 @@ class RehearsalActions(viewsets.GenericViewSet[PushCampaign]):
 
     @extend_schema(request=TrialSerializer, responses=TrialAnswerSerializer)
     @action(detail=True, methods=["post"])
+    @idempotent(claims_first=True)
     def test(self, request: Request, pk: str) -> Response:
         """Send the message to a few devices now; the campaign's account stays as it is."""
         wanted = TrialSerializer(data=request.data)
