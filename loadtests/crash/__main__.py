@@ -59,6 +59,7 @@ SCENARIOS: dict[str, Scenario] = {
     "callback-lost": messages.lose_the_callback,
     "rescues-at-once": messages.rescue_at_once,
     "poison": messages.poison,
+    "poison-plan": messages.poison_plan,
     "pause-resume-cancel": control.pause_resume_cancel,
     "pause-while-waiting": control.pause_while_waiting,
     "fifty-sends": control.send_fifty_times,

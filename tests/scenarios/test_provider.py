@@ -14,7 +14,7 @@ def test_whatever_the_provider_does_everybody_is_reached_and_poison_is_set_aside
 ) -> None:
     """All at once, as most of it waits: retries come after 10 s at the soonest."""
     troubled = {name: provider.launch_troubled(system, name) for name in provider.TROUBLES}
-    poisoned = messages.launch_poison(system)
+    poisoned, unplanned = messages.launch_poison(system), messages.launch_poisoned_plan(system)
     refused = provider.refuse_project(system)
 
     def violations(name: str, campaign: Campaign) -> list[str]:
@@ -26,6 +26,7 @@ def test_whatever_the_provider_does_everybody_is_reached_and_poison_is_set_aside
         "revoked": provider.revoked_token(system).violations,
         "refused": provider.judge_refused(system, *refused).violations,
         "poison": messages.judge_poison(system, poisoned).violations,
+        "poison-plan": messages.judge_poisoned_plan(system, unplanned).violations,
     }
     found |= {name: violations(name, campaign) for name, campaign in troubled.items()}
     assert found == {name: [] for name in found}

@@ -15,6 +15,13 @@ from loadtests.crash.system import System
 from loadtests.crash.waiting import wait_until
 
 POISON = "poison"
+_POISON_PLAN = """
+CREATE OR REPLACE FUNCTION refuse_plan() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'bad plan'; END $$;
+CREATE OR REPLACE TRIGGER refuse_plan BEFORE INSERT ON campaigns_deliverybatch
+    FOR EACH ROW WHEN (NEW.campaign_id = {campaign_id}) EXECUTE FUNCTION refuse_plan()
+"""
+_MEND_PLAN = "DROP TRIGGER refuse_plan ON campaigns_deliverybatch"
 
 
 def deliver_twice(system: System) -> Result:
@@ -98,6 +105,34 @@ def judge_poison(system: System, campaign: Campaign) -> Result:
     )
     result.demand(errors == [("ENGINE_ERROR",)], f"errors {errors}")
     return result
+
+
+def launch_poisoned_plan(system: System) -> Campaign:
+    """Start a campaign whose planning fails every time, as a bug in our own SQL would have it."""
+    campaign = system.draft(system.audience("poisoned-plan", devices=BATCH))
+    system.database.rows(_POISON_PLAN.format(campaign_id=campaign.id))
+    campaign.launch()
+    return campaign
+
+
+def judge_poisoned_plan(system: System, campaign: Campaign) -> Result:
+    """Expect it to pause with the error; mended and resumed, everybody is sent to."""
+    wait_until(
+        lambda: campaign.status == "paused",
+        within_s=system.scale.end_within_s,
+        what="the campaign that can't be planned pauses",
+    )
+    reason = system.account(campaign).reason
+    system.database.rows(_MEND_PLAN)
+    campaign.move("resume")
+    result = judged(system, campaign, repeats=0)
+    result.demand("bad plan" in reason, f"paused for the reason {reason!r}")
+    return result
+
+
+def poison_plan(system: System) -> Result:
+    """Launch a campaign whose planning raises every time; it pauses, and is not tried for ever."""
+    return judge_poisoned_plan(system, launch_poisoned_plan(system))
 
 
 def poison(system: System) -> Result:
