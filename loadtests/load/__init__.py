@@ -1,0 +1,1 @@
+"""`scripts/loadtest`: the whole system under the users of `loadtests/locustfile.py`."""
