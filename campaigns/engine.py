@@ -47,6 +47,13 @@ def line_of(project: FcmProject) -> Line:
     return line
 
 
+def pacer_of(project: FcmProject) -> Pacer:
+    """Return the project's shared pace, to look at: no credentials are needed for that."""
+    pacer = _pacer(project.project_id)
+    pacer.quota_per_minute = project.quota_per_minute
+    return pacer
+
+
 @lru_cache(maxsize=64)
 def _line(project_id: str, credentials: str, _version: int) -> Line:
     account = load_service_account(credentials, fernet_keys=settings.FERNET_KEYS)
@@ -60,14 +67,7 @@ def _line(project_id: str, credentials: str, _version: int) -> Line:
         in_flight=settings.FCM_IN_FLIGHT,
         timeout_s=settings.FCM_TIMEOUT_S,
     )
-    pacer = Pacer(
-        _redis(),
-        project_key=project_id,
-        quota_per_minute=0,
-        normal_share=settings.QUOTA_SHARE_NORMAL,
-        low_share=settings.QUOTA_SHARE_LOW,
-        ramp_s=settings.QUOTA_RAMP_S,
-    )
+    pacer = _pacer(project_id)
     policy = RetryPolicy(
         max_attempts=settings.RETRY_MAX_ATTEMPTS, max_age_s=settings.RETRY_MAX_AGE_S
     )
@@ -80,6 +80,17 @@ def _line(project_id: str, credentials: str, _version: int) -> Line:
         mismatch_minimum=settings.MISMATCH_MINIMUM,
     )
     return Line(transport, tokens, pacer, sender)
+
+
+def _pacer(project_id: str) -> Pacer:
+    return Pacer(
+        _redis(),
+        project_key=project_id,
+        quota_per_minute=0,
+        normal_share=settings.QUOTA_SHARE_NORMAL,
+        low_share=settings.QUOTA_SHARE_LOW,
+        ramp_s=settings.QUOTA_RAMP_S,
+    )
 
 
 @lru_cache(maxsize=1)

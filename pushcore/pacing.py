@@ -185,6 +185,15 @@ class Pacer:
             blocked_for_s=max(0.0, float(blocked_until) - now) if blocked_until else 0.0,
         )
 
+    def rate_per_second(self, priority: Priority, *, factor: float = 1.0) -> float | None:
+        """Return how many messages a second this priority may start if nobody else sends.
+
+        `factor` is that of `state()`, for what is in force now. None stands for no limit.
+        """
+        interval, _ = _spacing(self.quota_per_minute)
+        share = min((1.0, *self._shares)[: _RANKS[priority] + 1])
+        return factor * share / interval if interval else None
+
     def _now(self) -> str:
         return repr(self._clock()) if self._clock else ""
 

@@ -12,6 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from campaigns.estimate import STALE_AFTER, estimate_of
 from campaigns.idempotency.http import idempotent
 from campaigns.models import PushCampaign, PushLog
 from campaigns.preview import preview_of
@@ -72,6 +73,33 @@ class PreviewAnswerSerializer(serializers.Serializer[Any]):
     platforms = PreviewSerializer(many=True)
 
 
+class ProjectEstimateSerializer(serializers.Serializer[Any]):
+    """What one FCM project would have to send."""
+
+    project_id = serializers.CharField()
+    devices = serializers.IntegerField()
+    quota_per_minute = serializers.IntegerField()
+    messages_per_second = serializers.FloatField(
+        allow_null=True, help_text="This priority's share of the quota now; null: no limit."
+    )
+    blocked_for_s = serializers.FloatField()
+    seconds = serializers.FloatField(allow_null=True)
+
+
+class EstimateSerializer(serializers.Serializer[Any]):
+    """What a campaign would come to if it were launched now."""
+
+    total = serializers.IntegerField()
+    platforms = serializers.DictField(child=serializers.IntegerField())
+    stale = serializers.IntegerField(
+        help_text=f"Not seen for {STALE_AFTER.days} days: many of these are gone."
+    )
+    stale_share = serializers.FloatField()
+    is_exact = serializers.BooleanField(help_text="Whether all were counted, not a part of them.")
+    seconds_to_finish = serializers.FloatField(allow_null=True)
+    projects = ProjectEstimateSerializer(many=True)
+
+
 class RehearsalActions(viewsets.GenericViewSet[PushCampaign]):
     """The part of the campaign API that sends to nobody but those who test."""
 
@@ -91,3 +119,10 @@ class RehearsalActions(viewsets.GenericViewSet[PushCampaign]):
         """Show the exact JSON that goes to FCM for each platform, and its size."""
         platforms = [asdict(one) for one in preview_of(self.get_object(), now=timezone.now())]
         return Response(PreviewAnswerSerializer({"platforms": platforms}).data)
+
+    @extend_schema(responses=EstimateSerializer)
+    @action(detail=True, methods=["get"], filter_backends=[], pagination_class=None)
+    def estimate(self, request: Request, pk: str) -> Response:
+        """Tell whom the campaign would reach if it were launched now, and how long that takes."""
+        estimate = estimate_of(self.get_object(), now=timezone.now())
+        return Response(EstimateSerializer(asdict(estimate)).data)

@@ -69,6 +69,30 @@ def test_a_preview_shows_every_platform_with_its_size(staff: APIClient) -> None:
     assert platforms[0]["request"]["message"]["token"] == "<address>"
 
 
+def test_an_estimate_has_exactly_these_keys(staff: APIClient) -> None:
+    make_devices(make_project(), 3)
+    answer = staff.get(f"/api/campaigns/{make_campaign().pk}/estimate/").json()
+    assert list(answer) == [
+        "total",
+        "platforms",
+        "stale",
+        "stale_share",
+        "is_exact",
+        "seconds_to_finish",
+        "projects",
+    ]
+    assert list(answer["projects"][0]) == [
+        "project_id",
+        "devices",
+        "quota_per_minute",
+        "messages_per_second",
+        "blocked_for_s",
+        "seconds",
+    ]
+    assert (answer["total"], answer["platforms"]) == (3, {"android": 3, "ios": 0, "web": 0})
+
+
 def test_what_is_not_there_is_404(staff: APIClient) -> None:
     assert post(staff, 7, device_ids=[1])[0] == 404
-    assert staff.get("/api/campaigns/7/preview/").status_code == 404
+    for path in ("preview", "estimate"):
+        assert staff.get(f"/api/campaigns/7/{path}/").status_code == 404
