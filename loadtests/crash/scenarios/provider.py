@@ -10,6 +10,8 @@ from loadtests.crash.system import PROJECT, QUOTA_PROJECT, TOKEN_PROJECT, System
 from loadtests.crash.waiting import wait_until
 
 SLOW_MS = 5_000.0
+REFUSALS = 100
+"""So many devices at most meet a 429: each stops the whole project for two seconds."""
 TROUBLES = {
     "unavailable": {"unavailable": 0.2},
     "accept-then-drop": {"accept_reset": 0.05},
@@ -21,10 +23,13 @@ TROUBLES = {
 
 def launch_troubled(system: System, name: str) -> Campaign:
     """Start a campaign to one of the `TROUBLES`."""
-    project = QUOTA_PROJECT if name == "too-many" else PROJECT
-    audience = system.audience(
-        name, devices=system.scale.troubled, project=project, troubles=TROUBLES[name]
-    )
+    devices, troubles = system.scale.troubled, TROUBLES[name]
+    project = PROJECT
+    if name == "too-many":
+        project = QUOTA_PROJECT
+        most = max(REFUSALS / devices, 0.001)
+        troubles = {trouble: min(share, most) for trouble, share in troubles.items()}
+    audience = system.audience(name, devices=devices, project=project, troubles=troubles)
     return system.launch(audience)
 
 
