@@ -14,8 +14,7 @@ from typing import NamedTuple
 from django.db import connection
 from django.db.models import Q
 
-from campaigns.models import PushCampaign
-from campaigns.runs import AuditRun
+from campaigns.models import AuditRun, PushCampaign
 from campaigns.states import CampaignStatus
 from pushcore.metrics import ACCOUNT_AUDITED, ACCOUNT_DRIFT
 from pushcore.outcomes import Outcome

@@ -17,8 +17,7 @@ from django.db import transaction
 from campaigns import dispatch, poison, transitions
 from campaigns.entry import Entry
 from campaigns.ledger import rewrite_open_batch, skip_untried_batches
-from campaigns.models import DeliveryBatch, Lane, PushCampaign
-from campaigns.runs import RescueRun
+from campaigns.models import DeliveryBatch, Lane, PushCampaign, RescueRun
 from campaigns.states import STOPPED, BatchState, CampaignStatus
 from pushcore.outcomes import Outcome
 from pushcore.retry import Guarantee

@@ -10,8 +10,7 @@ from uuid import UUID
 from campaigns import planner, rescue, transitions
 from campaigns.entry import Entry
 from campaigns.ledger import claim_pending_batch, settle_held_batch
-from campaigns.models import DeliveryBatch, Lane, PushCampaign
-from campaigns.runs import RescueRun
+from campaigns.models import DeliveryBatch, Lane, PushCampaign, RescueRun
 from devices.models import DeviceToken, FcmProject
 from pushcore.outcomes import Outcome
 

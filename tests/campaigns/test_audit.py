@@ -11,8 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from campaigns import transitions
 from campaigns.audit import Drift, audit_lately, find_drift
 from campaigns.ledger import settle_held_batch
-from campaigns.models import DeliveryBatch, PushCampaign
-from campaigns.runs import AuditRun
+from campaigns.models import AuditRun, DeliveryBatch, PushCampaign
 from pushcore.outcomes import Outcome
 from tests.cast import (
     NOW,

@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from campaigns.runs import AuditRun
+from campaigns.models import AuditRun
 from pushcore.metrics import SENDS
 from tests.cast import NOW
 

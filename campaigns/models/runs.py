@@ -1,7 +1,4 @@
-"""What the engine notes about its own regular work: one row for each kind.
-
-Imported by `campaigns.models`, where Django looks for them.
-"""
+"""What the engine notes about its own regular work: one row for each kind."""
 
 from __future__ import annotations
 
