@@ -18,6 +18,7 @@ from campaigns.audiences import audience_problems
 from campaigns.errors import FieldsRefused, IllegalMove
 from campaigns.models import PushCampaign
 from campaigns.states import CampaignStatus, moves_from
+from devices.places import is_timezone
 from pushcore.validation import Problem, validate
 
 CHANGEABLE = frozenset({CampaignStatus.DRAFT, CampaignStatus.SCHEDULED})
@@ -116,6 +117,7 @@ def refuse_unfit(campaign: PushCampaign, *, now: datetime) -> None:
         *audience_problems(campaign),
         *map(_in_our_words, validate(campaign.content(), now=now)),
         *_expiry_problems(campaign, now=now),
+        *_timezone_problems(campaign),
     ]
     if problems:
         raise FieldsRefused(problems)
@@ -125,6 +127,12 @@ def _expiry_problems(campaign: PushCampaign, *, now: datetime) -> Iterator[Probl
     if campaign.expires_at is not None and campaign.expires_at <= now:
         words = f"It would have expired before it is sent, at {now:%Y-%m-%dT%H:%M:%SZ}."
         yield Problem("expires_at", "range", words)
+
+
+def _timezone_problems(campaign: PushCampaign) -> Iterator[Problem]:
+    if not is_timezone(campaign.timezone):
+        words = "There is no such time zone in the IANA database."
+        yield Problem("timezone", "unknown", words)
 
 
 _OUR_NAMES = {"body": "message", "data": "data_payload", "content": "non_field_errors"}

@@ -9,15 +9,17 @@ was interrupted goes on where it stopped, and no device is planned twice.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
-from campaigns import transitions
+from campaigns import local_time, transitions
 from campaigns.audiences import audience_of
 from campaigns.models import Lane, PushCampaign
 from devices.audience import newest_device_id, next_window
+from devices.models import DeviceToken
 
 FIRST_SLICE_BATCHES = 20
 """Small, so that the first messages leave while the rest is being planned."""
@@ -25,20 +27,33 @@ SLICE_BATCHES = 400
 
 _WRITE_SLICE = """
 WITH audience AS ({audience} LIMIT %s),
-numbered AS (
-    SELECT id, (row_number() OVER (ORDER BY id) - 1) / %s AS place FROM audience
-),
+numbered AS ({numbered}),
 grouped AS (
-    SELECT place, array_agg(id ORDER BY id) AS ids FROM numbered GROUP BY place
+    SELECT place, due_at, array_agg(id ORDER BY id) AS ids FROM numbered GROUP BY due_at, place
 ),
 written AS (
-    INSERT INTO campaigns_deliverybatch (campaign_id, project_id, seq, device_ids)
-    SELECT %s, %s, %s + place, ids FROM grouped ORDER BY place
+    INSERT INTO campaigns_deliverybatch (campaign_id, project_id, seq, retry_at, device_ids)
+    SELECT %s, %s, %s + row_number() OVER (ORDER BY due_at, place) - 1, due_at, ids
+      FROM grouped ORDER BY due_at, place
     RETURNING device_ids
 )
 SELECT count(*), coalesce(sum(cardinality(device_ids)), 0),
        max(device_ids[cardinality(device_ids)])
   FROM written
+"""
+_AT_ONCE = """
+    SELECT id, NULL::timestamptz AS due_at, (row_number() OVER (ORDER BY id) - 1) / %s AS place
+      FROM audience
+"""
+_IN_LOCAL_TIME = """
+    SELECT id, due_at,
+           (row_number() OVER (PARTITION BY due_at ORDER BY id) - 1) / %s AS place
+      FROM (
+        SELECT audience.id, coalesce(clock.due_at, %s) AS due_at
+          FROM audience
+          LEFT JOIN unnest(%s::text[], %s::timestamptz[]) AS clock (zone, due_at)
+            ON clock.zone = audience.timezone
+      ) AS timed
 """
 
 
@@ -103,15 +118,42 @@ def _write_slice(
     devices = audience.devices_of_project(
         lane.project_id, after_id=lane.planned_through_id, until_id=end
     )
-    sql, params = devices.values("id").query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(
-            _WRITE_SLICE.format(audience=sql),
-            [*params, limit * size, size, campaign.pk, lane.project_id, lane.planned_batches],
+            *_slice_statement(
+                campaign,
+                devices,
+                limit=limit * size,
+                batch=(size, campaign.pk, lane.project_id, lane.planned_batches),
+            )
         )
         batches, count, last_id = cursor.fetchone()
-    if batches == limit:
+    if count == limit * size:
         return batches, int(count), last_id
     if end == until_id:
         return batches, int(count), None
     return batches, int(count), next_window(lane.project_id, after_id=end, until_id=until_id)
+
+
+def _slice_statement(
+    campaign: PushCampaign,
+    devices: QuerySet[DeviceToken],
+    *,
+    limit: int,
+    batch: tuple[int, int, int, int],
+) -> tuple[str, list[Any]]:
+    """Return the statement that writes the devices, `limit` at most, and its parameters.
+
+    `batch` is the size of one, and what the rows of all have in common: campaign, project, and
+    the first `seq`.
+    """
+    size, *common = batch
+    if not campaign.local_time:
+        sql, params = devices.values("id").query.sql_with_params()
+        return _WRITE_SLICE.format(audience=sql, numbered=_AT_ONCE), [*params, limit, size, *common]
+    # Read with the device only here: an index alone answers for the ids.
+    sql, params = devices.values("id", "timezone").query.sql_with_params()
+    moments = local_time.moments_of(campaign)
+    clocks = [moments[""], list(moments), list(moments.values())]
+    statement = _WRITE_SLICE.format(audience=sql, numbered=_IN_LOCAL_TIME)
+    return statement, [*params, limit, size, *clocks, *common]

@@ -44,7 +44,7 @@ class Stats:
     rate_per_second: float
     """Messages a second: over the last seconds while it runs, over all of it afterwards."""
     eta_seconds: float | None
-    """None where it can't be told: not running, or standing still."""
+    """None where it can't be told: not running, standing still, or waiting for local times."""
     started_at: datetime | None
     completed_at: datetime | None
     projects: list[ProjectStats]
@@ -74,7 +74,7 @@ def stats_of_each(campaigns: Sequence[PushCampaign], *, now: datetime) -> list[S
 
 def _stats(campaign: PushCampaign, *, rate: float, lanes: Sequence[Lane]) -> Stats:
     is_planned = all(lane.planned_at for lane in lanes)
-    standing = campaign.status != CampaignStatus.PROCESSING or rate <= 0
+    standing = campaign.status != CampaignStatus.PROCESSING or rate <= 0 or campaign.local_time
     return Stats(
         status=campaign.status,
         status_reason=campaign.status_reason,

@@ -13,9 +13,10 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from campaigns import transitions
+from campaigns import local_time, transitions
 from campaigns.audiences import fix_audience
 from campaigns.drafts import refuse_unfit
 from campaigns.errors import CampaignError, ScheduledInPast
@@ -84,8 +85,7 @@ def start_due_campaigns(*, now: datetime) -> int:
     """
     started = 0
     missed_before = now - timedelta(seconds=settings.SCHEDULE_LATENESS_S)
-    due = PushCampaign.objects.filter(status=CampaignStatus.SCHEDULED, scheduled_at__lte=now)
-    for campaign_id in due.values_list("pk", flat=True):
+    for campaign_id in _due_campaigns(now):
         if transitions.cancel_if_expired(campaign_id=campaign_id, now=now):
             continue
         if transitions.unschedule_if_overdue(campaign_id=campaign_id, since=missed_before):
@@ -97,6 +97,17 @@ def start_due_campaigns(*, now: datetime) -> int:
         except CampaignError as refusal:  # somebody else was faster, or its rules have changed
             logger.warning("Campaign %s was not started when due: %s", campaign_id, refusal)
     return started
+
+
+def _due_campaigns(now: datetime) -> list[int]:
+    """Return the scheduled campaigns that are to begin; some hours ahead where for local times."""
+    near = Q(scheduled_at__lte=now) | Q(local_time=True, scheduled_at__lte=now + local_time.AHEAD)
+    scheduled = PushCampaign.objects.filter(near, status=CampaignStatus.SCHEDULED)
+    return [
+        campaign.pk
+        for campaign in scheduled.defer("target_user_ids")
+        if (begins_at := local_time.begins_at(campaign)) and begins_at <= now
+    ]
 
 
 def pause_campaign(*, campaign_id: int) -> None:

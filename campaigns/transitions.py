@@ -147,7 +147,8 @@ def unschedule_if_overdue(*, campaign_id: int, since: datetime) -> bool:
         campaign_id,
         Move.UNSCHEDULE,
         Q(scheduled_at__lt=since),
-        status_reason="missed: nobody could start it in time",
+        scheduled_at=None,
+        status_reason="missed: nobody could start it when it was scheduled",
     )
 
 

@@ -53,9 +53,10 @@ def language_tag(text: str) -> str | None:
 
 def is_timezone(name: str) -> bool:
     """Tell whether the IANA database knows this name, to the letter."""
-    return name in _timezones()
+    return name in timezones()
 
 
 @cache
-def _timezones() -> frozenset[str]:
+def timezones() -> frozenset[str]:
+    """Return the names that the IANA database knows."""
     return frozenset(available_timezones())

@@ -96,6 +96,8 @@ class CampaignSerializer(Strict, serializers.ModelSerializer[PushCampaign]):
             "rate_limit_per_second",
             "guarantee",
             "expires_at",
+            "local_time",
+            "timezone",
             "scheduled_at",
             "status",
             "status_reason",

@@ -80,6 +80,14 @@ class PushCampaign(models.Model):
         default=Guarantee.AT_LEAST_ONCE.value,
     )
     expires_at = models.DateTimeField(null=True, blank=True)
+    local_time = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether each device gets it when its own clock shows the time.",
+    )
+    timezone = models.CharField(
+        max_length=64, default="UTC", db_default="UTC", help_text="Whose clock names that time."
+    )
 
     status = models.CharField(
         max_length=10,

@@ -143,7 +143,7 @@ def _start(schedule: Schedule, slot: datetime, *, now: datetime) -> tuple[RunOut
             campaign = create_campaign(
                 user=schedule.created_by or AnonymousUser(),
                 now=now,
-                **schedule.content,
+                **schedule.content | {"timezone": schedule.timezone},
                 scheduled_at=slot,
             )
             start_campaign(campaign_id=campaign.pk, task_id=uuid4(), now=now)

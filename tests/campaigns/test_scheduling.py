@@ -62,8 +62,8 @@ def test_one_that_is_overdue_past_the_cut_off_is_a_draft_again_and_says_so(
     in_time, missed = scheduled(in_s=60), scheduled(in_s=59)
     assert services.start_due_campaigns(now=seconds_later(160)) == 1
     assert reloaded(in_time).status == "processing"
-    assert (reloaded(missed).status, missed.started_at) == ("draft", None)
-    assert missed.status_reason == "missed: nobody could start it in time"
+    assert (reloaded(missed).status, missed.scheduled_at) == ("draft", None)
+    assert missed.status_reason == "missed: nobody could start it when it was scheduled"
     services.schedule_campaign(
         campaign_id=missed.pk, scheduled_at=seconds_later(300), now=seconds_later(200)
     )

@@ -363,3 +363,29 @@ def test_one_task_starts_all_that_is_due(broker: Broker) -> None:
     [campaign] = sent_by(schedule)
     assert broker.take_all("default") == [Published("execute_push_campaign", [campaign.pk])]
     assert broker.take_all("high_priority") == [Published("execute_push_campaign", [single.pk])]
+
+
+def on_local_time() -> Schedule:
+    """Create a schedule for 9:00 on the devices' clocks, named by Berlin's."""
+    campaign = make_campaign(local_time=True)
+    return make_schedule(campaign_id=campaign.pk, timezone="Europe/Berlin")
+
+
+def test_a_run_for_the_devices_clocks_begins_with_the_first_on_earth_and_names_the_zone() -> None:
+    schedule = on_local_time()
+    assert (next_of(schedule), schedule.due_at) == ("2 08:00", at("1 19:00"))
+    assert [look("1 18:59"), look("1 19:00")] == [0, 1]
+    [campaign] = sent_by(schedule)
+    assert (campaign.local_time, campaign.timezone, campaign.scheduled_at) == (
+        True,
+        "Europe/Berlin",
+        at("2 08:00"),
+    )
+
+
+def test_daily_runs_for_the_devices_clocks_do_not_take_each_other_for_late() -> None:
+    """The last clocks show Monday's time two hours after the first ones show Tuesday's."""
+    schedule = on_local_time()
+    assert [look("1 19:00"), look("2 19:00")] == [1, 1]
+    assert look("3 19:00") == 0
+    assert schedule.runs.latest("slot").outcome == "skipped"
