@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 
-from django.db.models import F, QuerySet, Sum
+from django.conf import settings
+from django.db.models import F, Q, QuerySet, Sum
 
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.states import CampaignStatus
 
 RATE_WINDOW_S = 10
-"""The current rate is what settled within so many seconds: at most some hundred batches."""
+"""The current rate is what settled within so many seconds: at most some hundred batches. A
+campaign with a slow pace of its own is looked at for as long as two of its batches last."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +119,11 @@ def _progress(campaign: PushCampaign) -> float:
 
 def _settled_lately(campaigns: Sequence[PushCampaign], *, now: datetime) -> dict[int, int]:
     """Return how many messages of each campaign have been sent within the last seconds."""
-    lately = DeliveryBatch.objects.filter(
-        campaign__in=campaigns, settled_at__gt=now - timedelta(seconds=RATE_WINDOW_S)
+    since = (
+        Q(campaign=campaign, settled_at__gt=now - timedelta(seconds=_window_s(campaign)))
+        for campaign in campaigns
     )
+    lately = DeliveryBatch.objects.filter(reduce(or_, since, Q(pk=None)))
     sent = Sum(F("success_count") + F("failure_count") + F("unknown_count"))
     return dict(lately.values("campaign").annotate(sent=sent).values_list("campaign", "sent"))
 
@@ -130,4 +136,14 @@ def _rate(campaign: PushCampaign, settled_lately: int, *, now: datetime) -> floa
         total: int = campaign.sent_count
         return total / max(seconds, 0.001)
     running_s = (now - campaign.started_at).total_seconds()
-    return settled_lately / min(max(running_s, 1.0), RATE_WINDOW_S)
+    window_s = _window_s(campaign)
+    if running_s < window_s:
+        # All that was sent counts, also of batches that are given back with a rest.
+        return campaign.sent_count / max(running_s, 1.0)
+    return settled_lately / window_s
+
+
+def _window_s(campaign: PushCampaign) -> float:
+    pace: int | None = campaign.rate_limit_per_second
+    batches_s = 2 * settings.BATCH_SIZE / pace if pace else 0.0
+    return float(max(RATE_WINDOW_S, batches_s))

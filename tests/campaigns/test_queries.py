@@ -4,12 +4,14 @@ from datetime import datetime
 
 import pytest
 
+from campaigns.ledger import settle_held_batch
 from campaigns.models import Lane, PushCampaign
 from campaigns.queries import Stats, active_campaigns, stats_of, stats_of_each
 from campaigns.transitions import complete_if_settled
 from pushcore.outcomes import Outcome
 from tests.cast import (
     NOW,
+    claim,
     make_campaign,
     make_devices,
     make_project,
@@ -52,6 +54,27 @@ def test_a_rate_right_after_the_start_is_not_inflated() -> None:
     [batch] = start_and_plan(campaign)
     settle_all(batch, Outcome.SUCCESS)
     assert stats_at(campaign, NOW).rate_per_second == 2.0
+
+
+def test_the_rate_of_a_slow_campaign_counts_what_its_unfinished_batches_have_sent() -> None:
+    """At its own 5 a second a batch lasts 100 s, and is given back with a rest all the time."""
+    make_devices(make_project(), 1_500)
+    campaign = make_campaign(rate_limit_per_second=5)
+    first, second, third = start_and_plan(campaign)
+    entry = claim(first)
+    for place in range(50):
+        entry.settle_device(place, Outcome.SUCCESS)
+    assert settle_held_batch(entry, now=seconds_later(10))
+    assert stats_at(campaign, seconds_later(10)).rate_per_second == 5.0
+
+    settle_all(first, Outcome.SUCCESS, now=seconds_later(100))
+    settle_all(second, Outcome.SUCCESS, now=seconds_later(200))
+    stats = stats_at(campaign, seconds_later(201))
+    assert (stats.rate_per_second, stats.eta_seconds) == (5.0, 100.0)
+
+    settle_all(third, Outcome.SUCCESS, now=seconds_later(300))
+    assert stats_at(campaign, seconds_later(399)).rate_per_second == 5.0
+    assert stats_at(campaign, seconds_later(501)).rate_per_second == 0.0
 
 
 def test_nobody_can_tell_when_a_campaign_that_stands_still_is_done() -> None:
