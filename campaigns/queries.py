@@ -139,7 +139,8 @@ def _rate(campaign: PushCampaign, settled_lately: int, *, now: datetime) -> floa
     window_s = _window_s(campaign)
     if running_s < window_s:
         # All that was sent counts, also of batches that are given back with a rest.
-        return campaign.sent_count / max(running_s, 1.0)
+        so_far: int = campaign.sent_count
+        return so_far / max(running_s, 1.0)
     return settled_lately / window_s
 
 
