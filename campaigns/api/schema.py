@@ -74,6 +74,7 @@ class AutoSchema(ErrorsSchema):
             "409": self.method != "GET",
             "412": self._has("asks_for_version"),
             "413": self.method in {"POST", "PUT", "PATCH"},
+            "415": self.method in {"POST", "PUT", "PATCH"},
             "422": self._has("takes_idempotency_key"),
             "429": True,
         }.get(status_code)
@@ -94,8 +95,9 @@ class AutoSchema(ErrorsSchema):
     ) -> Any:
         found = list(extras or [])
         one = getattr(serializer, "child", serializer)
-        name = one.__name__ if isinstance(one, type) else type(one).__name__
-        if name == ErrorSerializer.__name__:
+        kind = one if isinstance(one, type) else type(one)
+        name = kind.__name__.removesuffix("Serializer")
+        if kind is ErrorSerializer:
             value = ERRORS.get(str(status_code))
         else:
             value = EXAMPLES.get(name, {}).get(direction)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
@@ -135,7 +134,7 @@ class ImportSerializer(serializers.ModelSerializer[DeviceImport]):
         ]
         read_only_fields = fields
 
-    @extend_schema_field(OpenApiTypes.URI)
+    @extend_schema_field({"type": ["string", "null"], "format": "uri"})
     def get_rejects(self, record: DeviceImport) -> str | None:
         """Return where the rejected rows are to be had, once all are known."""
         if not record.rejected or record.finished_at is None:

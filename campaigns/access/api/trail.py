@@ -29,12 +29,12 @@ class EntrySerializer(serializers.ModelSerializer[LogEntry]):
     object_type = serializers.SerializerMethodField()
     object_id = serializers.CharField(source="object_pk")
     object_text = serializers.CharField(source="object_repr")
-    actor_name = serializers.CharField(source="actor.username", default=None)
+    actor_name = serializers.CharField(source="actor.username", default=None, allow_null=True)
     by = serializers.JSONField(
         source="additional_data",
         help_text="`via`: request, api key, command or task; and which key, command or task.",
     )
-    request_id = serializers.CharField(source="cid")
+    request_id = serializers.CharField(source="cid", allow_null=True)
     changes = serializers.JSONField(help_text="Field → before and after.")
 
     class Meta:

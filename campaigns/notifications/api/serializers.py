@@ -109,7 +109,7 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
         fields = ["attempted_at", "duration_ms", "status_code", "response", "error"]
 
 
-class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+class NoticeDeliverySerializer(serializers.ModelSerializer[Delivery]):
     """One notice's way to a channel."""
 
     message_id = serializers.SerializerMethodField()

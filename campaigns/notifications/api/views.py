@@ -22,8 +22,8 @@ from campaigns.notifications.api.serializers import (
     ChannelChangeSerializer,
     ChannelSerializer,
     CreatedChannelSerializer,
-    DeliverySerializer,
     NewChannelSerializer,
+    NoticeDeliverySerializer,
     SecretSerializer,
     refuse_no_address,
 )
@@ -102,12 +102,12 @@ class ChannelViewSet(
         )
         return Response(ChannelSerializer(channel).data)
 
-    @extend_schema(request=None, responses={200: DeliverySerializer})
+    @extend_schema(request=None, responses={200: NoticeDeliverySerializer})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
         """Tell the channel that this is a test, and say at once what came of it."""
         made = _checked(lambda: channels.test_channel(channel_id=int(pk), clock=timezone.now))
-        return Response(DeliverySerializer(made).data)
+        return Response(NoticeDeliverySerializer(made).data)
 
     @extend_schema(request=None, responses={200: SecretSerializer})
     @action(detail=True, methods=["post"], url_path="renew-secret")
@@ -116,7 +116,7 @@ class ChannelViewSet(
         secret = _checked(lambda: channels.renew_secret(channel_id=int(pk)))
         return Response({"secret": secret})
 
-    @extend_schema(responses={200: DeliverySerializer(many=True)})
+    @extend_schema(responses={200: NoticeDeliverySerializer(many=True)})
     @action(detail=True, methods=["get"])
     def deliveries(self, request: Request, pk: str) -> Response:
         """List what the channel was told, the newest first, with every try."""
@@ -131,16 +131,16 @@ class ChannelViewSet(
         if not chosen.is_valid():
             raise ValidationError(chosen.errors)
         page = self.paginate_queryset(chosen.qs)
-        return self.get_paginated_response(DeliverySerializer(page, many=True).data)
+        return self.get_paginated_response(NoticeDeliverySerializer(page, many=True).data)
 
-    @extend_schema(request=None, responses={202: DeliverySerializer})
+    @extend_schema(request=None, responses={202: NoticeDeliverySerializer})
     @action(detail=True, methods=["post"], url_path=r"deliveries/(?P<delivery_id>\d{1,18})/replay")
     def replay(self, request: Request, pk: str, delivery_id: str) -> Response:
         """Have a notice delivered once more."""
         wanted = get_object_or_404(Delivery, pk=delivery_id, channel=self.get_object())
         _checked(lambda: channels.replay(delivery_id=wanted.pk, now=timezone.now()))
         wanted.refresh_from_db()
-        return Response(DeliverySerializer(wanted).data, status=202)
+        return Response(NoticeDeliverySerializer(wanted).data, status=202)
 
 
 def _checked(call: Callable[[], Result]) -> Result:
