@@ -26,7 +26,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from typer import Option
+from typer import Abort, Option, confirm
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -88,6 +88,22 @@ def _unreachable(server: str, error: Exception) -> CommandError:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
+
+
+def ask(question: str) -> None:
+    """Go on only after a yes.
+
+    Raises:
+        CommandError: it was no, or nobody was there to answer.
+    """
+    try:
+        agreed = confirm(question, err=True)
+    except Abort:
+        raise CommandError(
+            "Nobody said yes; --yes goes on without asking.", returncode=ExitCode.REFUSED
+        ) from None
+    if not agreed:
+        raise CommandError("Nothing was done.", returncode=ExitCode.REFUSED)
 
 
 def screen_of(command: BaseCommand) -> Console:

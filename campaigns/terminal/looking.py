@@ -1,0 +1,146 @@
+"""Looking at campaigns: the list, one of them, and one while it is being sent."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+from django_typer.management import Context, TyperCommand
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+from typer import Option
+
+from campaigns.models import PushCampaign
+from campaigns.queries import Stats, stats_of, stats_of_each
+from campaigns.states import CampaignStatus
+from campaigns.terminal.arguments import (
+    CampaignId,
+    account_of,
+    answering,
+    find_campaign,
+    say_account,
+)
+from devices.terminal import AsJson, ExitCode, say_json, say_table, screen_of
+
+ENDED = frozenset({CampaignStatus.COMPLETED, CampaignStatus.CANCELLED, CampaignStatus.FAILED})
+WATCH_INTERVAL_S = 0.5
+
+
+@answering
+def show_list(
+    context: Context,
+    *,
+    status: Annotated[
+        CampaignStatus | None, Option(help="Only those with this status.", show_default=False)
+    ] = None,
+    limit: Annotated[int, Option(min=1, max=1_000, help="At most so many, the newest.")] = 50,
+    json: AsJson = False,
+) -> None:
+    """List the newest campaigns, and how far each is."""
+    campaigns = PushCampaign.objects.order_by("-pk")
+    if status:
+        campaigns = campaigns.filter(status=status)
+    found = list(campaigns[:limit])
+    stats = stats_of_each(found, now=timezone.now())
+    pairs = list(zip(found, stats, strict=True))
+    if json:
+        say_json(context.django_command, [account_of(*pair) for pair in pairs])
+        return
+    rows = [
+        (str(campaign.pk), one.status, one.total_recipients, one.sent + one.skipped, campaign.title)
+        for campaign, one in pairs
+    ]
+    say_table(context.django_command, ["id", "status", "devices", "settled", "title"], rows)
+
+
+@answering
+def show(context: Context, campaign: CampaignId, *, json: AsJson = False) -> None:
+    """Tell how one stands, and why it does not go on."""
+    say_account(context.django_command, campaign, as_json=json)
+
+
+@answering
+def status(
+    context: Context,
+    campaign: CampaignId,
+    *,
+    watch: Annotated[
+        bool, Option("--watch", "-w", help="Stay until it ends; exit with 1 if it ended badly.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Tell how far one is; with --watch live, until it ends."""
+    if not watch:
+        say_account(context.django_command, campaign, as_json=json)
+        return
+    ended = _watch(context.django_command, find_campaign(campaign), as_json=json)
+    if ended.status != CampaignStatus.COMPLETED:
+        message = f"The campaign is {ended.status}: {ended.status_reason or 'no reason is known'}."
+        raise CommandError(message, returncode=ExitCode.REFUSED)
+
+
+def _watch(command: TyperCommand, campaign: PushCampaign, *, as_json: bool) -> Stats:
+    """Show the campaign until it ends: a live bar, or a JSON line or plain line a change."""
+    screen = screen_of(command)
+    if as_json or not screen.is_terminal:
+        return _watch_in_lines(command, campaign, as_json=as_json)
+    bar = Progress(
+        TextColumn(f"[bold]{campaign.pk}[/bold] {{task.fields[title]}}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>5.1f} %"),
+        console=screen,
+    )
+    task = bar.add_task("", title=campaign.title, total=None)
+    with Live(console=screen, refresh_per_second=4) as live:
+        while True:
+            stats = _fresh(campaign)
+            bar.update(
+                task, total=stats.total_recipients or 1, completed=stats.sent + stats.skipped
+            )
+            live.update(Group(bar, Text(f"  {line_of(stats)}")))
+            if stats.status in ENDED:
+                return stats
+            time.sleep(WATCH_INTERVAL_S)
+
+
+def _watch_in_lines(command: TyperCommand, campaign: PushCampaign, *, as_json: bool) -> Stats:
+    last = ""
+    while True:
+        stats = _fresh(campaign)
+        line = line_of(stats)
+        if line != last:
+            if as_json:
+                say_json(command, account_of(campaign, stats))
+            else:
+                command.stdout.write(line, ending="\n")
+            command.stdout.flush()
+        if stats.status in ENDED:
+            return stats
+        last = line
+        time.sleep(WATCH_INTERVAL_S)
+
+
+def _fresh(campaign: PushCampaign) -> Stats:
+    campaign.refresh_from_db()
+    return stats_of(campaign, now=timezone.now())
+
+
+def line_of(stats: Stats) -> str:
+    """Return how far a campaign is, in one line."""
+    words = [
+        f"{stats.status}: {stats.sent:,} of {stats.total_recipients:,} sent",
+        f"{stats.rate_per_second:,.0f}/s",
+    ]
+    if stats.eta_seconds is not None:
+        words.append(f"{stats.eta_seconds:,.0f} s left")
+    outcomes = (
+        f"success {stats.success:,}, invalid {stats.invalid:,},"
+        f" failed {stats.failure - stats.invalid:,}, unknown {stats.unknown:,},"
+        f" skipped {stats.skipped:,}"
+    )
+    halts = [f"{one.project_id}: {one.halt_reason}" for one in stats.projects if one.halt_reason]
+    return " · ".join([", ".join(words), outcomes, *halts])

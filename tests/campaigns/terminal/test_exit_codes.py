@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "campaign", *words],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_database_that_is_away_is_one_sentence_and_four() -> None:
+    done = run("list", DATABASE_URL="postgres://nobody:secret@127.0.0.1:1/none")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("CommandError: PostgreSQL can't be reached: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert "secret" not in done.stderr
+
+
+def test_what_is_mistyped_names_what_was_meant_and_exits_with_one() -> None:
+    done = run("shw", DATABASE_URL="postgres://nobody:secret@127.0.0.1:1/none")
+    assert (done.returncode, done.stdout.count("Commands")) == (1, 1)
+    assert done.stderr == "No such command 'shw'. Did you mean 'show'?\n"

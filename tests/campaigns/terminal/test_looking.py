@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+from django.core.management import CommandError
+
+from campaigns import services, transitions
+from campaigns.models import DeliveryBatch
+from pushcore.outcomes import Outcome
+from tests.campaigns.terminal.typed import running, told, told_json
+from tests.cast import NOW, make_campaign, settle_all
+
+pytestmark = pytest.mark.django_db
+
+
+def test_shows_how_a_campaign_stands_and_why_it_does_not_go_on() -> None:
+    campaign = running()
+    [lane] = campaign.lanes.all()
+    transitions.halt_lane(
+        campaign_id=campaign.pk, project_id=lane.project_id, reason="acme-push: API disabled"
+    )
+    facts = dict(line.split(maxsplit=1) for line in told("show", campaign.pk).splitlines()[:-1])
+    assert (facts["campaign_id"], facts["status"]) == (str(campaign.pk), "paused")
+    assert (facts["status_reason"], facts["remaining"]) == ("acme-push: API disabled", "2")
+    assert "project acme-push  acme-push: API disabled" in told("show", campaign.pk)
+
+
+def test_shows_the_same_to_programs() -> None:
+    campaign = running()
+    shown = told_json("show", campaign.pk)
+    assert (shown["campaign_id"], shown["status"], shown["total_recipients"]) == (
+        campaign.pk,
+        "processing",
+        2,
+    )
+
+
+def test_lists_the_newest_first_and_by_status() -> None:
+    draft, sent = make_campaign(title="Draft"), running()
+    assert [row["campaign_id"] for row in told_json("list")] == [sent.pk, draft.pk]
+    assert [row["campaign_id"] for row in told_json("list", "--limit", 1)] == [sent.pk]
+    assert [row["title"] for row in told_json("list", "--status", "draft")] == ["Draft"]
+    head, _rule, *rows = told("list").splitlines()
+    assert head.split() == ["id", "status", "devices", "settled", "title"]
+    assert rows[0].split() == [str(sent.pk), "processing", "2", "0", "Sale"]
+
+
+def test_a_status_that_there_is_not_names_those_that_there_are() -> None:
+    with pytest.raises(CommandError, match="'sent' is not one of 'draft', 'scheduled'"):
+        told("list", "--status", "sent")
+
+
+def test_says_that_there_is_no_such_campaign() -> None:
+    with pytest.raises(CommandError, match=r"^There is no campaign 404\.$") as missing:
+        told("show", 404)
+    assert missing.value.returncode == 3
+
+
+def test_a_watched_campaign_is_told_until_it_is_completed() -> None:
+    campaign = running()
+    [batch] = DeliveryBatch.objects.filter(campaign=campaign)
+    settle_all(batch, Outcome.SUCCESS)
+    transitions.complete_if_settled(campaign_id=campaign.pk, now=NOW)
+    [line] = told("status", campaign.pk, "--watch").splitlines()
+    assert line.startswith("completed: 2 of 2 sent, ")
+    assert line.endswith("· success 2, invalid 0, failed 0, unknown 0, skipped 0")
+
+
+def test_watching_a_campaign_that_ended_badly_exits_with_one() -> None:
+    campaign = running()
+    services.cancel_campaign(campaign_id=campaign.pk, now=NOW)
+    with pytest.raises(CommandError, match="is cancelled: cancelled by hand") as badly:
+        told("status", campaign.pk, "--watch")
+    assert badly.value.returncode == 1
