@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import before_task_publish, worker_shutting_down
 from django.utils import timezone
 
 from campaigns import audit, dispatch, launch, rescue, sending, shutdown
@@ -13,6 +15,13 @@ from campaigns import audit, dispatch, launch, rescue, sending, shutdown
 def leave(**_: object) -> None:
     """Give back what has not started, once the worker is told to leave."""
     shutdown.begin()
+
+
+@before_task_publish.connect
+def stamp(headers: dict[str, object] | None = None, **_: object) -> None:
+    """Write on each message when it was published: the doctor looks how long the next one waits."""
+    if headers is not None:
+        headers["published_at"] = time.time()
 
 
 @shared_task(name="campaigns.execute_push_campaign")

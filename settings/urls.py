@@ -5,6 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from campaigns.api.metrics import MetricsView
+from campaigns.doctor.probes import healthz, readyz
 from campaigns.notifications.pages import unsubscribe
 
 urlpatterns = [
@@ -15,6 +16,8 @@ urlpatterns = [
     path("api/", include("campaigns.schedules.api.urls")),
     path("api/", include("devices.api.urls")),
     path("api/", include("devices.segments.api.urls")),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
     path("unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

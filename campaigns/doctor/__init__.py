@@ -1,0 +1,1 @@
+"""Finds what is wrong with a running Pushcore, and says what to do about it."""
