@@ -1,0 +1,56 @@
+"""FERNET_KEYS change, and channels go on being told."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+from standardwebhooks import Webhook
+
+from campaigns.notifications import channels
+from campaigns.notifications.models import Channel
+from tests.campaigns.notifications.receivers import Receiver
+from tests.campaigns.notifications.stage import SLACK, mail_channel, state_of
+from tests.cast import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_old_key_can_be_dropped_after_a_rotation(
+    settings: Settings, receiver: Receiver
+) -> None:
+    mail_channel()
+    hook, secret = channels.create_channel(
+        name="hook", kind="webhook", events=["campaign.failed"], target=receiver.url, now=NOW
+    )
+    channels.create_channel(
+        name="team", kind="chat", events=["campaign.failed"], target=SLACK, now=NOW
+    )
+    old, new = settings.FERNET_KEYS[0], Fernet.generate_key().decode()
+    settings.FERNET_KEYS = [new, old]
+    out = StringIO()
+    call_command("notifications", "rotate-keys", stdout=out)
+    assert out.getvalue().strip() == "2 channels are under the first key now."
+    settings.FERNET_KEYS = [new]
+    made = channels.test_channel(channel_id=hook.pk, clock=lambda: NOW)
+    assert state_of(made) == "delivered"
+    assert receiver.received[0].headers["webhook-signature"] == Webhook(secret).sign(
+        receiver.received[0].headers["webhook-id"], NOW, receiver.received[0].body.decode()
+    )
+
+
+def test_a_channel_under_none_of_the_keys_is_said_and_left(settings: Settings) -> None:
+    made, _ = channels.create_channel(
+        name="team", kind="chat", events=["campaign.failed"], target=SLACK, now=NOW
+    )
+    settings.FERNET_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(CommandError) as refusal:
+        call_command("notifications", "rotate-keys")
+    assert (refusal.value.returncode, str(refusal.value)) == (
+        1,
+        "None of FERNET_KEYS opens it.",
+    )
+    assert Channel.objects.get().sealed_url == made.sealed_url
