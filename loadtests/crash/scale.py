@@ -39,7 +39,7 @@ SHORT = Scale(
     faults=3,
     every_s=0.7,
     troubled=1_500,
-    end_within_s=90,
+    end_within_s=180,
     environment={
         "WAVE_BATCHES": "4",
         "LEASE_S": "3",
