@@ -7,8 +7,11 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 
-from campaigns.schedules import services
+from campaigns import transitions
+from campaigns.models import PushCampaign
+from campaigns.schedules import firing, services
 from campaigns.schedules.models import Schedule
+from campaigns.states import Move
 from tests.cast import make_campaign
 
 
@@ -35,3 +38,19 @@ def next_of(schedule: Schedule) -> str | None:
     """Return the slot that the schedule turns to."""
     schedule.refresh_from_db()
     return f"{schedule.next_slot:%-d %H:%M}" if schedule.next_slot else None
+
+
+def look(moment: str) -> int:
+    """Look what is due then; return how many campaigns started."""
+    return firing.fire_due_schedules(now=at(moment))
+
+
+def sent_by(schedule: Schedule) -> list[PushCampaign]:
+    """Return the campaigns that the schedule started, in the order of their slots."""
+    return list(
+        PushCampaign.objects.filter(schedule_run__schedule=schedule).order_by("schedule_run__slot")
+    )
+
+
+def end(campaign: PushCampaign) -> None:
+    transitions.move_campaign(campaign_id=campaign.pk, move=Move.CANCEL)
