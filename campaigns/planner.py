@@ -132,7 +132,11 @@ def _write_slice(
         return batches, int(count), last_id
     if end == until_id:
         return batches, int(count), None
-    return batches, int(count), next_window(lane.project_id, after_id=end, until_id=until_id)
+    return (
+        batches,
+        int(count),
+        next_window(after_id=end, until_id=until_id, project_id=lane.project_id),
+    )
 
 
 def _slice_statement(

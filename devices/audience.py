@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Max, QuerySet
 
 from devices.models import DeviceToken, FcmProject
 from devices.segments.compiling import Compiler, IdRange
@@ -67,7 +67,7 @@ class Audience:
             found = self.devices_of_project(project_id, after_id=after, until_id=end)[:count]
             if devices := list(found):
                 return devices
-            after = next_window(project_id, after_id=end, until_id=until_id)
+            after = next_window(after_id=end, until_id=until_id, project_id=project_id)
         return []
 
     def projects(self) -> list[int]:
@@ -75,18 +75,20 @@ class Audience:
 
         Rules are not asked: that may take long. Those that choose nobody leave a project empty.
         """
-        audience = Audience(everybody=self.everybody, user_ids=self.user_ids)
-        reached = audience.devices().filter(project=OuterRef("pk"))
-        return list(
-            FcmProject.objects.filter(Exists(reached)).order_by("pk").values_list("pk", flat=True)
-        )
+        reached = Audience(everybody=self.everybody, user_ids=self.user_ids).devices()
+        # One look into an index each: asked at once for all, every device would be read.
+        every = FcmProject.objects.order_by("pk").values_list("pk", flat=True)
+        return [pk for pk in every if reached.filter(project=pk).exists()]
 
 
-def next_window(project_id: int, *, after_id: int, until_id: int) -> int | None:
-    """Return after which id the project's next active device comes; None where there is none."""
-    rest = DeviceToken.objects.filter(
-        project_id=project_id, is_active=True, id__gt=after_id, id__lte=until_id
-    )
+def next_window(*, after_id: int, until_id: int, project_id: int | None = None) -> int | None:
+    """Return after which id the next active device comes, of a project or any; None: there is none.
+
+    What is between is passed over, however wide the gap.
+    """
+    rest = DeviceToken.objects.filter(is_active=True, id__gt=after_id, id__lte=until_id)
+    if project_id is not None:
+        rest = rest.filter(project_id=project_id)
     first = rest.order_by("id").values_list("id", flat=True).first()
     return None if first is None else first - 1
 

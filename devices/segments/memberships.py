@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from kombu.exceptions import OperationalError
 
-from devices.audience import WINDOW, Audience, ByRules, newest_device_id
+from devices.audience import WINDOW, Audience, ByRules, newest_device_id, next_window
 from devices.segments.compiling import IdRange
 from devices.segments.errors import NotStatic
 from devices.segments.models import BuildStatus, Membership, Segment, SegmentKind
@@ -108,10 +108,11 @@ def _evaluate_window(membership_id: int, *, now: datetime) -> bool:
             membership.through_id, min(membership.through_id + WINDOW, membership.until_id)
         )
         android, ios, web = _write(membership, within)
-        is_last = within.until == membership.until_id
+        through = next_window(after_id=within.until, until_id=membership.until_id)
+        is_last = through is None
         Membership.objects.filter(pk=membership_id).update(
             status=BuildStatus.COMPLETED if is_last else BuildStatus.RUNNING,
-            through_id=within.until,
+            through_id=membership.until_id if through is None else through,
             android=F("android") + android,
             ios=F("ios") + ios,
             web=F("web") + web,

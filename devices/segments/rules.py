@@ -113,7 +113,7 @@ class _Reader:
 
     def read_all(self, given: object) -> Rule:
         rule = self._read(given, "rules", depth=1)
-        if sum(1 for _ in conditions(rule)) > self._max_conditions:
+        if len(list(conditions(rule))) > self._max_conditions:
             raise _refusal("rules", f"Has more than {self._max_conditions} conditions.")
         return rule
 
