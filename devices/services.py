@@ -20,8 +20,6 @@ from devices.models import AddressDigest, DeviceToken, InactiveReason
 from devices.projects import row_rules
 from devices.rules import Given, Problem, Row, RowRefused, check_changes
 
-MAX_BULK: Final = 10_000
-"""Devices per bulk call."""
 _PRUNE_AT_ONCE: Final = 10_000
 """Devices per transaction: others never wait long for one of them."""
 _DEACTIVATE_DEAD: Final = """

@@ -75,6 +75,9 @@ DATABASES = {
     "default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True),
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTHENTICATION_BACKENDS = ["campaigns.access.login.SlowedDownBackend"]
+LOGIN_URL = LOGOUT_REDIRECT_URL = "login"
+LOGIN_REDIRECT_URL = "docs"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -93,6 +96,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["campaigns.access.permissions.HasScope"],
     "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_THROTTLE_CLASSES": ["campaigns.access.throttles.BudgetThrottle"],
     # Whose address is it? X-Forwarded-For is believed as far as our own proxies wrote it.
     "NUM_PROXIES": environment.integer("TRUSTED_PROXIES", 0),
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
@@ -144,6 +148,13 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = environment.integer("MAX_BODY_BYTES", 8 << 20)
 
 MAX_TARGET_USER_IDS = environment.integer("MAX_TARGET_USER_IDS", 100_000)
 """What one campaign may name; they are read whole at its planning. More belong into a list."""
+
+API_UNITS_PER_MINUTE = environment.integer("API_UNITS_PER_MINUTE", 12_000)
+"""What each caller may ask of the API: a call costs a unit, large ones more; 0 for no bound."""
+
+BULK_MAX_ROWS = environment.integer("BULK_MAX_ROWS", 10_000)
+BULK_MAX_BYTES = environment.integer("BULK_MAX_BYTES", 32 << 20)
+"""Of one bulk call: over 3 kB for each of the most devices that it may bring."""
 
 # --- The audit trail --------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Every address that the web server answers."""
 
 from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
@@ -21,6 +22,8 @@ urlpatterns = [
     path("unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("login/", LoginView.as_view(template_name="access/login.html"), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
 ]
 

@@ -91,8 +91,12 @@ def pause_schedule(*, schedule_id: int) -> Schedule:
     Raises:
         Schedule.DoesNotExist: there is no such schedule.
     """
-    Schedule.objects.filter(pk=schedule_id).update(is_paused=True)
-    return Schedule.objects.get(pk=schedule_id)
+    with transaction.atomic():
+        schedule = Schedule.objects.select_for_update().get(pk=schedule_id)
+        schedule.is_paused = True
+        # Saved and not updated: the audit trail notes what is saved.
+        schedule.save(update_fields=["is_paused"])
+    return schedule
 
 
 def resume_schedule(*, schedule_id: int, now: datetime) -> Schedule:

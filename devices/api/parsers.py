@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import IO, Any, ClassVar, Final
+from typing import IO, Any, ClassVar
 
 import orjson
+from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from devices.api.bodies import TooLarge, read_body
 from devices.reading import FileFormat, read_object
 from devices.rules import Given, Problem
-from devices.services import MAX_BULK
-
-MAX_BULK_BYTES: Final = 32 << 20
-"""Over 3 kB for each of the most devices that a call may bring."""
 
 
 class JsonRowsParser(BaseParser):
@@ -31,7 +28,7 @@ class JsonRowsParser(BaseParser):
     ) -> dict[str, list[Given | Problem]]:
         """Return `rows`: the array's objects, and a problem for each element that is none."""
         try:
-            rows = orjson.loads(read_body(stream, limit=MAX_BULK_BYTES))
+            rows = orjson.loads(read_body(stream, limit=settings.BULK_MAX_BYTES))
         except orjson.JSONDecodeError as error:
             raise ParseError(f"The body is no JSON: {error}.") from None
         if not isinstance(rows, list):
@@ -53,7 +50,7 @@ class NdjsonRowsParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, list[Given | Problem]]:
         """Return `rows`: the objects, and a problem for each line that is none; not the empty."""
-        body = read_body(stream, limit=MAX_BULK_BYTES)
+        body = read_body(stream, limit=settings.BULK_MAX_BYTES)
         lines = (line for line in body.split(b"\n") if line.strip())
         return _counted([read_object(line) for line in lines])
 
@@ -88,8 +85,9 @@ class NdjsonFileParser(_FileParser):
 
 
 def _counted(rows: list[Given | Problem]) -> dict[str, list[Given | Problem]]:
-    if len(rows) > MAX_BULK:
+    most = settings.BULK_MAX_ROWS
+    if len(rows) > most:
         raise TooLarge(
-            f"A bulk call takes {MAX_BULK} devices at most, not {len(rows)}; import a file instead."
+            f"A bulk call takes {most} devices at most, not {len(rows)}; import a file instead."
         )
     return {"rows": rows}

@@ -143,6 +143,7 @@ class ImportViewSet(
         "create": "devices:write",
         "rejects": "devices:read",
     }
+    throttle_costs: ClassVar[dict[str, int]] = {"create": 100}
     queryset = DeviceImport.objects.select_related("project").order_by("-pk")
     serializer_class = ImportSerializer
     parser_classes = [CsvFileParser, NdjsonFileParser]

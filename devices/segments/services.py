@@ -109,12 +109,16 @@ def change_segment(*, segment_id: int, now: datetime, **changes: Any) -> Segment
         checked_rules(changes["rules"])
     try:
         with transaction.atomic():
-            found = Segment.objects.filter(pk=segment_id).update(**changes, updated_at=now)
+            segment = Segment.objects.select_for_update().filter(pk=segment_id).first()
+            if segment is None:
+                raise Segment.DoesNotExist("There is no such segment.")
+            for name, value in (changes | {"updated_at": now}).items():
+                setattr(segment, name, value)
+            # Saved and not updated: the audit trail notes what is saved.
+            segment.save(update_fields=[*changes, "updated_at"])
     except IntegrityError as error:
         raise NameTaken(changes["name"]) from error
-    if not found:
-        raise Segment.DoesNotExist("There is no such segment.")
-    return Segment.objects.get(pk=segment_id)
+    return segment
 
 
 def delete_segment(*, segment_id: int) -> None:

@@ -69,7 +69,7 @@ class EntrySerializer(serializers.ModelSerializer[LogEntry]):
 _NAMES: Final[dict[Any, str]] = {model: name for name, model in TRACKED.items()}
 
 
-class EntryFilter(filters.FilterSet):
+class EntryFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
     """Entries of one object, of one kind, by one person, or of a time."""
 
     object_type = filters.ChoiceFilter(choices=[(name, name) for name in TRACKED], method="of_type")

@@ -65,6 +65,7 @@ class SegmentViewSet(
         "sample": "devices:read",
         "sample_saved": "devices:read",
     }
+    throttle_costs: ClassVar[dict[str, int]] = {"estimate": 20, "estimate_saved": 20}
     version_fields = SegmentSerializer.VERSION_FIELDS
     queryset = Segment.objects.order_by("-pk")
     serializer_class = SegmentSerializer
@@ -154,6 +155,7 @@ class UserListViewSet(
         "destroy": "devices:write",
         "rejects": "devices:read",
     }
+    throttle_costs: ClassVar[dict[str, int]] = {"create": 100}
     queryset = UserList.objects.order_by("-pk")
     serializer_class = UserListSerializer
     parser_classes = [TextIdsParser, CsvIdsParser, NdjsonIdsParser]

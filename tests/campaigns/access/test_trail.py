@@ -6,17 +6,24 @@ from uuid import uuid4
 
 import pytest
 from auditlog.models import LogEntry
+from cryptography.fernet import Fernet
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from campaigns import services, transitions
 from campaigns.access.keys import create_key, note_use, revoke_key, rotate_key
 from campaigns.access.scopes import Scope
 from campaigns.errors import IllegalMove
 from campaigns.models import DeliveryBatch, PushCampaign
+from campaigns.notifications.channels import create_channel
+from campaigns.notifications.models import Channel, ChannelKind
+from campaigns.schedules.models import Schedule
+from campaigns.schedules.services import create_schedule, delete_schedule, pause_schedule
 from campaigns.tasks import rescue_campaigns
 from devices.models import FcmProject
+from devices.segments.models import Segment
 from pushcore.outcomes import Outcome
 from tests.campaigns.access.cast import make_key, make_person, person, program
 from tests.cast import NOW, make_campaign, planned, seconds_later, settle_all
@@ -116,10 +123,11 @@ def test_what_a_command_does_is_signed_with_the_account_on_the_machine(
 
 
 def test_what_the_engine_does_is_signed_with_its_task() -> None:
-    campaign = make_campaign(status="scheduled", expires_at=NOW, scheduled_at=NOW)
+    campaign, [batch] = planned(1)
+    settle_all(batch, Outcome.SUCCESS)
     rescue_campaigns.apply()
     entry = last_entry(campaign)
-    assert entry.changes["status"] == ["scheduled", "cancelled"]
+    assert entry.changes["status"] == ["processing", "completed"]
     assert entry.additional_data == {"via": "task", "task": "campaigns.rescue"}
 
 
@@ -182,6 +190,54 @@ def test_of_credentials_and_passwords_it_is_told_only_that_they_changed() -> Non
     kept = str(LogEntry.objects.values_list())
     assert "SECRET" not in kept
     assert user.password not in kept
+
+
+def test_what_is_done_to_a_schedule_is_told_and_not_when_it_falls_due() -> None:
+    schedule = create_schedule(
+        user=make_person("sender"),
+        now=NOW,
+        name="Weekly",
+        campaign_id=make_campaign().pk,
+        cron="0 9 * * 1",
+    )
+    Schedule.objects.update(waits_because="busy")
+    pause_schedule(schedule_id=schedule.pk)
+    pause_schedule(schedule_id=schedule.pk)
+    delete_schedule(schedule_id=schedule.pk)
+    made, paused, deleted = entries(Schedule(pk=schedule.pk))
+    assert made.changes["cron"] == [None, "0 9 * * 1"]
+    assert "due_at" not in made.changes
+    assert paused.changes == {"is_paused": [False, True]}
+    assert deleted.action == LogEntry.Action.DELETE
+
+
+def test_what_is_done_to_a_segment_is_told() -> None:
+    rules = {"field": "platform", "op": "eq", "value": "ios"}
+    client = person("editor")
+    body = {"name": "iPhones", "kind": "dynamic", "rules": rules}
+    made = client.post("/api/segments/", body, format="json").json()
+    client.patch(f"/api/segments/{made['id']}/", {"name": "Apple"}, format="json")
+    first, second = entries(Segment(pk=made["id"]))
+    assert first.changes["rules"] == [None, made["rules"]]
+    assert (second.changes, second.actor) == ({"name": ["iPhones", "Apple"]}, make_person("editor"))
+
+
+def test_of_a_channels_target_it_is_told_only_that_it_changed(settings: Settings) -> None:
+    settings.FERNET_KEYS = [Fernet.generate_key().decode()]
+    channel, secret = create_channel(
+        name="hook",
+        kind=ChannelKind.WEBHOOK,
+        events=["campaign.failed"],
+        target="https://example.com/a-secret-path",
+        user=None,
+        now=NOW,
+    )
+    Channel.objects.update(failing_since=NOW)
+    [made] = entries(channel)
+    assert made.changes["sealed_url"] == ["(hidden)", "(hidden)"]
+    kept = str(LogEntry.objects.values_list())
+    assert "a-secret-path" not in kept
+    assert secret not in kept
 
 
 def test_who_was_given_a_role_is_told() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from devices.api import parsers
 from devices.models import DeviceToken, FcmProject
 from tests.answers import error_in
 from tests.cast import NOW, make_devices, seconds_later
@@ -94,11 +94,15 @@ def test_ten_thousand_are_taken_and_one_more_is_not(call: Call) -> None:
     assert (status, body["created"]) == (200, 10_000)
 
 
-def test_a_body_beyond_the_limit_is_not_read_on(
-    call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parsers, "MAX_BULK_BYTES", 50)
+def test_a_body_beyond_the_limit_is_not_read_on(call: Call, settings: Settings) -> None:
+    settings.BULK_MAX_BYTES = 50
     assert call("POST", PATH, [phone(1)]).status == 413
+
+
+def test_how_many_rows_a_call_may_bring_is_a_setting(call: Call, settings: Settings) -> None:
+    settings.BULK_MAX_ROWS = 2
+    assert call("POST", PATH, [phone(number) for number in range(3)]).status == 413
+    assert call("POST", PATH, [phone(number) for number in range(2)]).status == 200
 
 
 def test_more_rows_take_no_more_queries(call: Call) -> None:

@@ -117,3 +117,9 @@ def test_a_request_outweighs_another_reason(call: Call, project: FcmProject) -> 
 @pytest.mark.parametrize("device_id", ["0", "999999999999999999"])
 def test_a_device_that_is_not_there_is_404(call: Call, method: str, device_id: str) -> None:
     assert call(method, f"/api/devices/{device_id}/", {}).status == 404
+
+
+def test_a_device_is_not_replaced_whole(call: Call, device: DeviceToken) -> None:
+    before = stored(device)
+    assert call("PUT", f"/api/devices/{device.pk}/", {}).status == 405
+    assert stored(device) == before

@@ -88,7 +88,7 @@ def test_a_time_can_be_asked_for(admin: APIClient) -> None:
         ("object_id", "x" * 256),
     ],
 )
-def test_a_bad_filter_is_refused_by_its_name(admin: APIClient, name: str, value: object) -> None:
+def test_a_bad_filter_is_refused_by_its_name(admin: APIClient, name: str, value: str | int) -> None:
     answer = admin.get("/api/audit-log/", {name: value})
     assert answer.status_code == 400
     assert name in answer.content.decode()
