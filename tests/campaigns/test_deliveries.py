@@ -108,7 +108,7 @@ def test_pages_of_any_size_hold_every_device_once(limit: int) -> None:
 def test_deliveries_of_some_statuses_are_those_of_the_log() -> None:
     campaign, [first, second, third, *_] = two_projects()
     settle(first, Outcome.SUCCESS, Outcome.INVALID_TOKEN, Outcome.FAILED)
-    settle(second, Outcome.UNKNOWN, Outcome.SKIPPED, Outcome.SUCCESS)
+    settle(second, Outcome.UNKNOWN, Outcome.SKIPPED, Outcome.FAILED)
     settle(third, Outcome.INVALID_TOKEN)
     log = PushLog.objects.filter(campaign=campaign).order_by("device_id")
     for statuses in [[one] for one in PushLog.Status.values] + [["failed", "pending"]]:
