@@ -9,6 +9,7 @@ from django_filters import rest_framework as filters
 
 from campaigns.models import PushCampaign
 from campaigns.states import CampaignStatus
+from devices.api.filters import MomentFilter
 from pushcore.messages import Priority
 
 ORDERINGS = ("id", "created_at", "scheduled_at", "started_at", "completed_at", "title")
@@ -39,10 +40,10 @@ class CampaignFilter(filters.FilterSet):  # type: ignore[misc]  # as above
     created_by = filters.NumberFilter(
         field_name="created_by_id", min_value=1, max_value=2**31 - 1, label="The author's id."
     )
-    created_after = filters.IsoDateTimeFilter("created_at", "gte", label="Then or later.")
-    created_before = filters.IsoDateTimeFilter("created_at", "lt", label="Earlier than that.")
-    scheduled_after = filters.IsoDateTimeFilter("scheduled_at", "gte", label="Then or later.")
-    scheduled_before = filters.IsoDateTimeFilter("scheduled_at", "lt", label="Earlier than that.")
+    created_after = MomentFilter("created_at", "gte", label="Then or later.")
+    created_before = MomentFilter("created_at", "lt", label="Earlier than that.")
+    scheduled_after = MomentFilter("scheduled_at", "gte", label="Then or later.")
+    scheduled_before = MomentFilter("scheduled_at", "lt", label="Earlier than that.")
     search = filters.CharFilter(method="find", label="A part of title or message, in any case.")
     ordering = _Ordering(fields=[(name, name) for name in ORDERINGS])
 

@@ -41,6 +41,9 @@ class ErrorSerializer(serializers.Serializer[Any]):
     )
 
 
+_ERROR_REF: Final = {"$ref": "#/components/schemas/Error"}
+
+
 class AutoSchema(ErrorsSchema):
     """Adds the errors and headers of the API's conventions to what they apply to."""
 
@@ -62,7 +65,12 @@ class AutoSchema(ErrorsSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         responses = super()._get_response_bodies(direction=direction)
-        if direction == "response" and self._is_versioned_read():
+        if direction != "response":
+            return responses
+        for media in responses["400"].get("content", {}).values():
+            if media.get("schema") != _ERROR_REF:  # an answer of the view's own, beside errors
+                media["schema"] = {"oneOf": [media["schema"], _ERROR_REF]}
+        if self._is_versioned_read():
             responses["304"] = {"description": "The one named by `If-None-Match` still stands."}
         return responses
 

@@ -76,7 +76,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _refuse_depth(value: object) -> None:
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return

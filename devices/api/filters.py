@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.utils.dateparse import parse_datetime
 from django_filters import rest_framework as filters
+from django_filters.fields import IsoDateTimeField
 
 from devices.models import DeviceToken
+
+
+class _MomentField(IsoDateTimeField):  # type: ignore[misc]  # ships no types
+    default_error_messages = {
+        "invalid": "Must be a moment in RFC 3339 with its offset, such as 2026-12-24T09:00:00Z."
+    }
+
+    def to_python(self, value: object) -> datetime | None:
+        moment: datetime | None = super().to_python(value)
+        if moment is not None and not _has_offset(str(value)):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return moment
+
+
+def _has_offset(text: str) -> bool:
+    moment = parse_datetime(text.strip())
+    return moment is not None and moment.tzinfo is not None
+
+
+class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc]  # as above
+    """By a moment in RFC 3339; a wall clock without its UTC offset is refused."""
+
+    field_class = _MomentField
 
 
 class DeviceFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
