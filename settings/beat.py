@@ -13,7 +13,7 @@ from typing import cast
 
 from celery.schedules import schedstate
 from django.db import DatabaseError, InterfaceError, connection
-from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
+from django_celery_beat.schedulers import DEFAULT_MAX_INTERVAL, DatabaseScheduler, ModelEntry
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc] # as above
 
     Entry = Entry
     _ticked_at = 0.0
+    _ask_at = 0.0
 
     def all_as_schedule(self) -> dict[str, ModelEntry]:
         """Read the entries; what is known already goes on being sent while they can't be read."""
@@ -46,6 +47,17 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc] # as above
             connection.close()
             logger.warning("The database is away: beat goes on with the entries it knows.")
             return cast("dict[str, ModelEntry]", self._schedule)
+
+    def schedule_changed(self) -> bool:
+        """Tell whether somebody changed an entry; asks as often as beat looks up, at most.
+
+        Asked with every message, it would write a traceback with each while the database is away.
+        """
+        now = time.monotonic()
+        if now < self._ask_at:
+            return False
+        self._ask_at = now + DEFAULT_MAX_INTERVAL
+        return bool(super().schedule_changed())
 
     def tick(self, *args: object, **kwargs: object) -> float:
         """Send what is due next; return in how many seconds to look again."""

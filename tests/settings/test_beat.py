@@ -92,6 +92,26 @@ def test_beat_outlives_an_absence_of_the_database_while_it_reads_its_entries(
     assert set(WANTED) <= set(sent)
 
 
+def test_beat_asks_for_changes_every_few_seconds_not_with_every_message(
+    sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def note(self: DatabaseScheduler) -> bool:
+        asked.append(time.monotonic())
+        return False
+
+    start_beat()
+    monkeypatch.setattr(DatabaseScheduler, "schedule_changed", note)
+    PeriodicTask.objects.update(last_run_at=datetime.now(UTC) - HOUR)
+    scheduler = start_beat()
+    tick_all(scheduler)
+    assert (len(sent) >= len(WANTED), len(asked)) == (True, 1)
+    scheduler._ask_at -= 5
+    tick_all(scheduler)
+    assert len(asked) == 2
+
+
 def test_beat_that_starts_without_a_database_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def be_away(self: DatabaseScheduler) -> None:
         raise OperationalError
