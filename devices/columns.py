@@ -6,7 +6,7 @@ anything is wrong, or merely unusual, the answer is None, and the rows are check
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Final
 
@@ -15,6 +15,8 @@ from devices.rules import FACTS, RowRules
 from devices.values import ValueRefused
 
 Columns = Mapping[str, Sequence[str]]
+Line = tuple[str, str, str, str, str]
+"""A row in COPY's text format: its facts (joined already), user id, address, tags, last seen."""
 NOTHING: Final = r"\N"
 """NULL in COPY's text format."""
 _ESCAPES: Final = str.maketrans(
@@ -31,8 +33,14 @@ def copy_value(value: object) -> str:
     return text if is_plain else text.translate(_ESCAPES)
 
 
-def copy_columns(columns: Columns, rules: RowRules) -> str | None:
-    """Return the rows in COPY's text format, in the order of `staging.COLUMNS`; None: look closer.
+def copy_text(lines: Iterable[Sequence[str]]) -> str:
+    """Return rows of values that stand in COPY's text format already as one text."""
+    text = "\n".join(map("\t".join, lines))
+    return f"{text}\n" if text else ""
+
+
+def copy_columns(columns: Columns, rules: RowRules) -> list[Line] | None:
+    """Return the rows, in the order of `staging.COLUMNS`; None: look closer.
 
     An empty cell says nothing.
     """
@@ -50,8 +58,8 @@ def copy_columns(columns: Columns, rules: RowRules) -> str | None:
         seen = _optional(columns.get("last_seen_at"), rules.moment, len(users))
     except ValueRefused:
         return None
-    lines = zip(map(facts_texts.__getitem__, facts), users, addresses, tags, seen, strict=True)
-    return "\n".join(map("\t".join, lines)) + "\n"
+    texts = map(facts_texts.__getitem__, facts)
+    return list(zip(texts, users, addresses, tags, seen, strict=True))
 
 
 def _are_plain(texts: Sequence[str], *, longest: int) -> bool:

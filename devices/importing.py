@@ -1,5 +1,7 @@
 """Importing a file of devices: streamed into a staging table, then merged, safe to run again.
 
+Where there are no devices at all, rows need not be merged with anything, and go straight in.
+
 A row is checked by the same rules as a registration. What a bad row says is written to the
 rejects, with the line and the reason, and the others go on. An import speaks about devices, it is
 no device: without a `last_seen_at` in the file a device that exists does not count as seen.
@@ -13,8 +15,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import IO, Final
 
-from devices.columns import copy_columns, copy_value
+from devices.columns import Line, copy_columns, copy_text, copy_value
+from devices.direct import Direct
 from devices.merging import Merged
+from devices.models import DeviceToken
 from devices.projects import row_rules
 from devices.reading import Block, FileFormat, read_blocks
 from devices.rules import Given, Problem, Row, RowRefused, RowRules
@@ -38,8 +42,8 @@ class Progress:
 class _Chunk:
     """Some rows, checked."""
 
-    text: str
-    """The good ones in COPY's text format."""
+    lines: list[Line]
+    """The good ones."""
     rows: int
     rejected: int
 
@@ -66,7 +70,7 @@ def import_devices(
     blocks = read_blocks(source, file_format)
     progress = Progress()
 
-    def chunks() -> Iterator[str]:
+    def lines() -> Iterator[list[Line]]:
         nonlocal progress
         for chunk in _checked(blocks, rules, rejects):
             progress = replace(
@@ -76,14 +80,40 @@ def import_devices(
                 rejected=progress.rejected + chunk.rejected,
             )
             on_progress(progress)
-            yield chunk.text
+            yield chunk.lines
+
+    def note(merged: Merged) -> None:
+        nonlocal progress
+        progress = replace(progress, merged=merged)
+        on_progress(progress)
 
     with Staging() as staging:
-        staging.fill(chunks())
-        merged = staging.merge(
-            now=now, on_progress=lambda merged: on_progress(replace(progress, merged=merged))
-        )
-    return replace(progress, merged=merged)
+        rest = lines()
+        if not DeviceToken.objects.exists():
+            rest = _what_is_left(rest, now=now, note=note)
+        staging.fill(map(copy_text, rest))
+        straight_in = progress.merged
+        staging.merge(now=now, on_progress=lambda merged: note(straight_in + merged))
+    return progress
+
+
+def _what_is_left(
+    rest: Iterator[list[Line]], *, now: datetime, note: Callable[[Merged], None]
+) -> Iterator[list[Line]]:
+    """Copy rows straight to the devices, as long as that goes; yield the others."""
+    told = 0
+    with Direct(now=now) as direct:
+        for lines in rest:
+            direct.put(lines)
+            if not direct.is_open:
+                break
+            if direct.created > told:
+                told = direct.created
+                note(Merged(created=told))
+        left = direct.end()
+    note(Merged(created=direct.created))
+    yield from left
+    yield from rest
 
 
 def _checked(blocks: Iterator[Block], rules: RowRules, rejects: IO[str] | None) -> Iterator[_Chunk]:
@@ -91,18 +121,18 @@ def _checked(blocks: Iterator[Block], rules: RowRules, rejects: IO[str] | None) 
     if writer is not None:
         writer.writerow(REJECTS_HEADER)
     for block in blocks:
-        text = None if block.columns is None else copy_columns(block.columns, rules)
-        if text is not None:
-            yield _Chunk(text, block.rows, rejected=0)
+        lines = None if block.columns is None else copy_columns(block.columns, rules)
+        if lines is not None:
+            yield _Chunk(lines, block.rows, rejected=0)
             continue
-        good: list[str] = []
+        good: list[Line] = []
         for line, row_text, given in block.one_by_one():
             try:
                 good.append(_copy_line(_row(given, rules)))
             except RowRefused as refusal:
                 if writer is not None:
                     writer.writerows((line, *problem, row_text) for problem in refusal.problems)
-        yield _Chunk("".join(good), block.rows, rejected=block.rows - len(good))
+        yield _Chunk(good, block.rows, rejected=block.rows - len(good))
 
 
 def _row(given: Given | Problem, rules: RowRules) -> Row:
@@ -111,7 +141,9 @@ def _row(given: Given | Problem, rules: RowRules) -> Row:
     return rules.check(given)
 
 
-def _copy_line(row: Row) -> str:
+def _copy_line(row: Row) -> Line:
     """Return the row in COPY's text format, in the order of `staging.COLUMNS`."""
-    values = (*row.facts, row.user_id, row.address, row.tags, row.last_seen_at)
-    return "\t".join(map(copy_value, values)) + "\n"
+    user_id, address, tags, seen = map(
+        copy_value, (row.user_id, row.address, row.tags, row.last_seen_at)
+    )
+    return ("\t".join(map(copy_value, row.facts)), user_id, address, tags, seen)
