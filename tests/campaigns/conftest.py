@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 from celery import current_app
+from django.conf import settings
 from django.core.cache.backends.locmem import LocMemCache
 from kombu import Connection, Queue
 
 from campaigns.models import DeliveryBatch, PushCampaign
-from campaigns.states import QUEUES
 from tests.concurrency import close_result_backend
 
 
@@ -53,8 +53,8 @@ class Broker:
 
     def lose_everything(self) -> None:
         """Empty every queue, as a broker does that comes back without its data."""
-        for queue in QUEUES.values():
-            bound = Queue(queue)(self._channel)
+        for queue in settings.CELERY_TASK_QUEUES:
+            bound = queue(self._channel)
             bound.declare()
             bound.purge()
 

@@ -38,7 +38,7 @@ def check_progress(now: datetime) -> Sequence[Finding]:
         for lane in halted[:_SHOWN]
     ]
     running = PushCampaign.objects.filter(status=CampaignStatus.PROCESSING).count()
-    return [*still, *held] or [ok(f"{running} campaigns are being sent; none stands still.")]
+    return [*still, *held] or [ok(f"Campaigns being sent: {running}; none stands still.")]
 
 
 def check_accounts(now: datetime) -> Sequence[Finding]:
@@ -85,7 +85,7 @@ def check_notifications(now: datetime) -> Sequence[Finding]:
     if waiting:
         found.append(
             warning(
-                f"{waiting:,} notices have been due for five minutes and nobody delivers them.",
+                f"Notices that are due for five minutes and not delivered: {waiting:,}.",
                 "Run a worker with -Q notices.",
             )
         )

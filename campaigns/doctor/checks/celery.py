@@ -92,7 +92,7 @@ def check_workers(_now: datetime) -> Sequence[Finding]:
     wanted = [queue.name for queue in settings.CELERY_TASK_QUEUES]
     missing = [name for name in wanted if name not in served]
     if not missing:
-        return [ok(f"{len(answers)} workers; every queue has one.")]
+        return [ok(f"Workers: {len(answers)}; every queue has one.")]
     start = f"celery --app settings worker -Q {','.join(missing)}"
     who = "No worker answers" if not answers else f"Nobody consumes {', '.join(missing)}"
     return [critical(f"{who}: what is sent there waits for ever.", f"Run: {start}")]

@@ -79,7 +79,7 @@ def _verdict(found: Sequence[Finding], worst: Level) -> str:
     if worst is Level.OK:
         return "Nothing is wrong."
     wrong, warnings = levels.count(Level.CRITICAL), levels.count(Level.WARNING)
-    return f"{wrong} need a person now, {warnings} should be looked at."
+    return f"Needs a person now: {wrong}. To be looked at: {warnings}."
 
 
 def _as_dict(examined: Sequence[Examined], worst: Level) -> dict[str, object]:

@@ -101,7 +101,7 @@ class TestCampaigns:
     def test_what_moves_is_fine(self) -> None:
         planned(2)
         assert told(campaign_checks.check_progress(NOW)) == [
-            ("OK", "1 campaigns are being sent; none stands still.")
+            ("OK", "Campaigns being sent: 1; none stands still.")
         ]
 
     def test_what_stands_still_is_named(self) -> None:
@@ -160,7 +160,7 @@ class TestNotifications:
         Delivery.objects.update(due_at=NOW)
         assert told(campaign_checks.check_notifications(seconds_later(299)))[0][0] == "OK"
         assert told(campaign_checks.check_notifications(seconds_later(300))) == [
-            ("WARNING", "1 notices have been due for five minutes and nobody delivers them.")
+            ("WARNING", "Notices that are due for five minutes and not delivered: 1.")
         ]
 
     def test_mails_without_a_way_out_are_found(self, settings: Settings) -> None:
