@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from rest_framework.throttling import BaseThrottle
@@ -29,7 +29,7 @@ class SlowedDownBackend(ModelBackend):
         username: str | None = None,
         password: str | None = None,
         **others: Any,
-    ) -> AbstractBaseUser | None:
+    ) -> User | None:
         """Return who it is, if the password is right.
 
         Raises:

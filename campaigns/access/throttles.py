@@ -99,7 +99,7 @@ class Budgets:
             self._away_until = time.monotonic() + _ASKED_AGAIN_AFTER_S
             logger.warning("Redis can't be asked, so no caller is held back: %s", error)
             return 0
-        return int(wait_ms) / 1_000  # type: ignore[call-overload]  # never awaited
+        return int(wait_ms) / 1_000
 
 
 @functools.cache

@@ -174,8 +174,8 @@ def test_what_is_open_is_there() -> None:
 
 def callers(scope: str) -> dict[str, APIClient]:
     """Return everybody who might try."""
-    others = [one for one in Scope if one not in {scope, Scope.ADMIN}]
-    keys = {
+    others: list[Scope] = [one for one in Scope if one not in {scope, Scope.ADMIN}]
+    keys: dict[str, list[Scope]] = {
         "key without the scope": [] if scope == ANY else others,
         "key with just the scope": [Scope.DEVICES_WRITE if scope == ANY else Scope(scope)],
         "key for everything": [Scope.ADMIN],
