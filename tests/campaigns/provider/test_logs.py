@@ -47,8 +47,12 @@ def run_as_tasks(campaign: PushCampaign) -> None:
 
 
 @pytest.fixture
-def every_log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+def every_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> pytest.LogCaptureFixture:
     """All that anybody logs in this process, but for the test's own HTTP/2 server."""
+    # Google's client libraries, once one is in use, keep what they log to themselves.
+    monkeypatch.setattr(logging.getLogger("google"), "propagate", True)
     caplog.set_level(logging.INFO, logger="hpack")
     # Last, as a level is the capturing handler's too.
     caplog.set_level(logging.DEBUG, logger="celery.app.trace")
