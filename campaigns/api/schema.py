@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema as _AutoSchema
@@ -112,7 +112,7 @@ class AutoSchema(ErrorsSchema):
         if value is not None:
             found.append(OpenApiExample("Example", value=value, media_type=media_type))
         # The library's own examples of errors lack what is added to its shape.
-        return _AutoSchema._get_examples(
+        return _AutoSchema._get_examples(  # type: ignore[no-untyped-call]  # as its library is
             self, serializer, direction, media_type, status_code=status_code, extras=found
         )
 
@@ -171,11 +171,11 @@ class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
 
     target_class = "devices.api.bodies.Strict"
     match_subclasses = True
-    priority: ClassVar[int] = 1
+    priority = 1
 
     def map_serializer(self, auto_schema: _AutoSchema, direction: Any) -> Any:
         """Return the serializer's schema, closed where it is a request's."""
-        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # type: ignore[no-untyped-call]
         if direction == "request":
             schema["additionalProperties"] = False
         return schema

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
@@ -19,14 +19,15 @@ class _MomentField(IsoDateTimeField):  # type: ignore[misc]  # ships no types
 
     def to_python(self, value: object) -> datetime | None:
         moment: datetime | None = super().to_python(value)
-        if moment is not None and not _has_offset(str(value)):
-            raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return moment
-
-
-def _has_offset(text: str) -> bool:
-    moment = parse_datetime(text.strip())
-    return moment is not None and moment.tzinfo is not None
+        if moment is None:
+            return None
+        given = parse_datetime(str(value).strip())
+        try:
+            if given is not None and given.tzinfo is not None:
+                return given.astimezone(UTC)  # PostgreSQL takes no offset beyond 16 hours
+        except OverflowError:
+            pass  # the year 0, or 10,000
+        raise ValidationError(self.error_messages["invalid"], code="invalid")
 
 
 class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc]  # as above

@@ -108,7 +108,9 @@ class BulkResultSerializer(serializers.Serializer[Any]):
 class ImportSerializer(serializers.ModelSerializer[DeviceImport]):
     """How far an import is; when completed, rows = rejected + … + repeated."""
 
-    project = serializers.CharField(source="project.project_id", read_only=True, default=None)
+    project = serializers.CharField(
+        source="project.project_id", read_only=True, default=None, allow_null=True
+    )
     rejects = serializers.SerializerMethodField()
 
     class Meta:

@@ -66,7 +66,7 @@ class Versioned(GenericAPIView[Any]):
             PreconditionFailed: it is another by now.
             Http404: there is no such row.
         """
-        model = self.queryset.model  # type: ignore[union-attr]  # every view here has one
+        model = self.get_queryset().model
         row = model.objects.select_for_update().filter(pk=key).first()
         if row is None:
             raise Http404(f"There is no {model._meta.verbose_name} {key}.")

@@ -12,6 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 
 from campaigns.access.tracked import TRACKED
+from devices.api.filters import MomentFilter
 from devices.api.pagination import NewestFirst
 
 _ACTIONS: Final = {
@@ -78,8 +79,8 @@ class EntryFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
         field_name="actor_id", min_value=1, max_value=2**31 - 1, decimal_places=0
     )
     action = filters.ChoiceFilter(choices=[(name, name) for name in _ACTIONS], method="of_action")
-    since = filters.IsoDateTimeFilter(field_name="timestamp", lookup_expr="gte")
-    until = filters.IsoDateTimeFilter(field_name="timestamp", lookup_expr="lt")
+    since = MomentFilter(field_name="timestamp", lookup_expr="gte")
+    until = MomentFilter(field_name="timestamp", lookup_expr="lt")
 
     def of_type(self, entries: QuerySet[LogEntry], _: str, value: str) -> QuerySet[LogEntry]:
         """Leave those of one kind of object."""

@@ -104,12 +104,19 @@ def test_a_body_beyond_the_limit_is_413(staff: APIClient, settings: Settings) ->
         ("created_by=x", "created_by"),
         ("created_after=yesterday", "created_after"),
         ("created_after=2026-01-01T00:00:00", "created_after"),
+        ("created_after=0001-01-01T00:00:00%2B14:00", "created_after"),
         ("ordering=password", "ordering"),
     ],
 )
 def test_a_filter_that_is_wrong_is_named(staff: APIClient, query: str, field: str) -> None:
     answer = staff.get(f"/api/campaigns/?{query}")
     assert (answer.status_code, list(complaints_in(answer.json()))) == (400, [field])
+
+
+def test_a_filter_takes_any_offset_that_a_clock_can_have(staff: APIClient) -> None:
+    campaign = make_campaign()
+    answer = staff.get("/api/campaigns/", {"created_after": "1594-07-04T16:32:37+23:20"})
+    assert [one["id"] for one in answer.json()["results"]] == [campaign.pk]
 
 
 @pytest.mark.parametrize(
