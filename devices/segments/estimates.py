@@ -27,7 +27,8 @@ SAMPLE: Final = 20
 _PAGES: Final = (
     "SELECT pg_relation_size('devices_devicetoken') / current_setting('block_size')::int"
 )
-# Each page is one draw: devices that lie together are alike, so they are no draws of their own.
+# Each page is drawn with the same chance, alone of the others (Horvitz and Thompson 1952): devices
+# that lie together are alike, so they are no draws of their own, and empty pages mislead nobody.
 _ESTIMATE: Final = """
 WITH device AS (
   SELECT (devices_devicetoken.ctid::text::point)[0] AS page,
@@ -38,7 +39,8 @@ WITH device AS (
          count(*) FILTER (WHERE chosen = 'ios') AS ios,
          count(*) FILTER (WHERE chosen = 'web') AS web
     FROM device GROUP BY page
-) SELECT count(*), coalesce(stddev_samp(every), 0), sum(android), sum(ios), sum(web) FROM page
+) SELECT coalesce(sum(every * every), 0), coalesce(sum(android), 0), coalesce(sum(ios), 0),
+         coalesce(sum(web), 0) FROM page
 """
 _FIND: Final = """
 SELECT id FROM devices_devicetoken TABLESAMPLE SYSTEM (%s) REPEATABLE (1)
@@ -90,21 +92,18 @@ def sample(audience: Audience) -> list[DeviceToken]:
 
 def _sampled(audience: Audience) -> Reach:
     condition, params = _condition(audience)
-    pages = _page_count()
-    percent = _percent(pages)
+    share = _percent(_page_count()) / 100
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL jit = off")
-        cursor.execute(_ESTIMATE.format(condition=condition), [*params, percent])
-        read, deviation, *found = cursor.fetchone()
-    names = ("android", "ios", "web")
-    if percent == 100 or not read:
-        return reach_of(dict(zip(names, map(int, found), strict=True)) if read else {})
-    platforms = {
-        name: round(pages * int(count) / read) for name, count in zip(names, found, strict=True)
-    }
-    margin = 1.96 * pages * float(deviation) * math.sqrt(max(1 - read / pages, 0) / read)
+        cursor.execute(_ESTIMATE.format(condition=condition), [*params, share * 100])
+        squares, *found = cursor.fetchone()
+    counts = dict(zip(("android", "ios", "web"), map(int, found), strict=True))
+    if share == 1:
+        return reach_of(counts)
+    platforms = {name: round(count / share) for name, count in counts.items()}
+    deviation = math.sqrt((1 - share) * float(squares)) / share
     # Where nobody was found there may be some: the rule of three.
-    margin = max(margin, 3 * pages / read)
+    margin = max(1.96 * deviation, 3 / share)
     return Reach(sum(platforms.values()), platforms, is_exact=False, margin=round(margin))
 
 
