@@ -13,9 +13,9 @@ from datetime import datetime
 import orjson
 
 from campaigns import engine, transitions
+from campaigns.audiences import audience_of
 from campaigns.engine import Line
 from campaigns.models import Lane, PushCampaign
-from campaigns.audiences import audience_of
 from campaigns.rescue import close_stopped_campaign
 from devices.models import DeviceToken
 from pushcore.credentials import CredentialsError, TokenUnavailableError

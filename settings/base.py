@@ -65,6 +65,8 @@ TEMPLATES = [
         },
     },
 ]
+DT_RICH_TRACEBACK_CONFIG = {"no_install": True}
+"""Logs are read by programs: a traceback in them stays plain, and shows no local values."""
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 
