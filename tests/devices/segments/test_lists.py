@@ -12,7 +12,7 @@ from devices.segments import lists
 from devices.segments.errors import NameTaken
 from devices.segments.lists import delete_list, read_list, rejects_path, resume_lists, take_list
 from devices.segments.models import ListMember, UserList
-from devices.segments.reading import ListFormat
+from devices.segments.reading import ListFormat, read_ids
 from tests.cast import NOW, seconds_later
 from tests.concurrency import run_at_once
 
@@ -169,7 +169,7 @@ def test_a_message_that_comes_again_changes_nothing() -> None:
 
 def test_two_workers_at_once_read_a_list_once(monkeypatch: pytest.MonkeyPatch) -> None:
     record = take(b"ann\nbob\n")
-    first = lists.read_ids
+    first = read_ids
 
     def overtaken(*args: Any) -> Any:
         monkeypatch.setattr(lists, "read_ids", first)
@@ -192,7 +192,7 @@ def test_an_upload_that_is_gone_fails_the_list() -> None:
 def test_the_progress_is_seen_while_the_list_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     record = take(b"".join(b"user-%06d\n" % number for number in range(40_000)))
     seen: list[int] = []
-    first = lists.read_ids
+    first = read_ids
 
     def watched(*args: Any) -> Any:
         for block in first(*args):
