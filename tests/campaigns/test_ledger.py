@@ -23,6 +23,7 @@ from tests.cast import (
     seconds_later,
     settle_all,
     start_and_plan,
+    status_of,
 )
 
 pytestmark = pytest.mark.django_db
@@ -50,12 +51,16 @@ def test_a_batch_of_a_campaign_that_is_not_being_sent_is_not_claimed(move: Move)
     assert (batch.state, batch.attempt) == (BatchState.PENDING, 0)
 
 
-def test_a_batch_of_a_halted_lane_is_not_claimed() -> None:
-    batch = one_batch()
+def test_a_batch_of_a_halted_lane_is_not_claimed_and_that_of_another_is() -> None:
+    for _ in range(2):
+        make_devices(make_project(), 1)
+    halted, going = start_and_plan(make_campaign())
     transitions.halt_lane(
-        campaign_id=batch.campaign_id, project_id=batch.project_id, reason="API disabled"
+        campaign_id=halted.campaign_id, project_id=halted.project_id, reason="API disabled"
     )
-    assert claim_pending_batch(batch_id=batch.pk, now=NOW, lease_s=LEASE_S) is None
+    assert status_of(halted.campaign) == "processing"
+    assert claim_pending_batch(batch_id=halted.pk, now=NOW, lease_s=LEASE_S) is None
+    assert claim(going).attempt == 1
 
 
 def test_a_batch_of_an_expired_campaign_is_not_claimed() -> None:
@@ -110,6 +115,23 @@ def test_a_late_settle_of_a_former_holder_changes_nothing() -> None:
         "sent_count": 3,
         "success_count": 3,
     }
+
+
+def test_a_late_settle_changes_nothing_of_what_another_holds_now() -> None:
+    batch = one_batch()
+    zombie = claim(batch)
+    late = seconds_later(LEASE_S)
+    assert ledger.rewrite_open_batch(
+        batch_id=batch.pk, state=BatchState.SENDING, now=late, rewrite=lambda entry: None
+    )
+    holder = claim(batch, now=late)
+
+    zombie.settle_pending(Outcome.FAILED, code="LATE")
+    assert settle_held_batch(zombie, now=late) is False
+    for place in range(3):
+        holder.settle_device(place, Outcome.SUCCESS)
+    assert settle_held_batch(holder, now=late) is True
+    assert account(batch.campaign)["success_count"] == 3
 
 
 def test_what_is_to_be_retried_waits_in_the_ledger_and_the_rest_is_settled_at_once() -> None:
