@@ -8,13 +8,15 @@ from typing import Annotated
 from django.core.management.base import CommandError
 from django.utils import timezone
 from django_typer.management import Context, TyperCommand
+from redis.exceptions import RedisError
 from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 from typer import Option
 
-from campaigns.models import PushCampaign
+from campaigns.engine import pacer_of
+from campaigns.models import Lane, PushCampaign
 from campaigns.queries import Stats, stats_of, stats_of_each
 from campaigns.states import CampaignStatus
 from campaigns.terminal.arguments import (
@@ -24,7 +26,9 @@ from campaigns.terminal.arguments import (
     find_campaign,
     say_account,
 )
+from devices.models import FcmProject
 from devices.terminal import AsJson, ExitCode, say_json, say_table, screen_of
+from pushcore.messages import Priority
 
 ENDED = frozenset({CampaignStatus.COMPLETED, CampaignStatus.CANCELLED, CampaignStatus.FAILED})
 WATCH_INTERVAL_S = 0.5
@@ -101,7 +105,8 @@ def _watch(command: TyperCommand, campaign: PushCampaign, *, as_json: bool) -> S
             bar.update(
                 task, total=stats.total_recipients or 1, completed=stats.sent + stats.skipped
             )
-            live.update(Group(bar, Text(f"  {line_of(stats)}")))
+            lines = [line_of(stats), *quota_lines(campaign)]
+            live.update(Group(bar, *(Text(f"  {line}") for line in lines)))
             if stats.status in ENDED:
                 return stats
             time.sleep(WATCH_INTERVAL_S)
@@ -116,7 +121,8 @@ def _watch_in_lines(command: TyperCommand, campaign: PushCampaign, *, as_json: b
             if as_json:
                 say_json(command, account_of(campaign, stats))
             else:
-                command.stdout.write(line, ending="\n")
+                words = [line, *quota_lines(campaign)]
+                command.stdout.write(" · ".join(words), ending="\n")
             command.stdout.flush()
         if stats.status in ENDED:
             return stats
@@ -144,3 +150,26 @@ def line_of(stats: Stats) -> str:
     )
     halts = [f"{one.project_id}: {one.halt_reason}" for one in stats.projects if one.halt_reason]
     return " · ".join([", ".join(words), outcomes, *halts])
+
+
+def quota_lines(campaign: PushCampaign) -> list[str]:
+    """Return, for each project of a running campaign, what the quota lets it send."""
+    if campaign.status != CampaignStatus.PROCESSING:
+        return []
+    lanes = Lane.objects.filter(campaign=campaign).select_related("project").order_by("pk")
+    return [_quota_line(lane.project, Priority(campaign.priority)) for lane in lanes]
+
+
+def _quota_line(project: FcmProject, priority: Priority) -> str:
+    pacer = pacer_of(project)
+    try:
+        pace = pacer.state()
+    except RedisError:
+        return f"{project.project_id}: Redis does not answer, so nothing is sent"
+    allowed = pacer.rate_per_second(priority, factor=pace.factor)
+    words = "no quota" if allowed is None else f"quota for {allowed:,.0f}/s"
+    if pace.factor < 1:
+        words += f", {pace.factor:.0%} of its pace after a refusal"
+    if pace.blocked_for_s:
+        words += f", quiet for {pace.blocked_for_s:.0f} s as FCM wants"
+    return f"{project.project_id}: {words}"

@@ -5,9 +5,17 @@ from django.core.management import CommandError
 
 from campaigns import services, transitions
 from campaigns.models import DeliveryBatch
+from campaigns.terminal.looking import quota_lines
 from pushcore.outcomes import Outcome
 from tests.campaigns.terminal.typed import running, told, told_json
-from tests.cast import NOW, make_campaign, settle_all
+from tests.cast import (
+    NOW,
+    make_campaign,
+    make_devices,
+    make_project,
+    settle_all,
+    start_and_plan,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -71,3 +79,16 @@ def test_watching_a_campaign_that_ended_badly_exits_with_one() -> None:
     with pytest.raises(CommandError, match="is cancelled: cancelled by hand") as badly:
         told("status", campaign.pk, "--watch")
     assert badly.value.returncode == 1
+
+
+def test_what_the_quota_lets_a_running_campaign_send_is_told_by_project() -> None:
+    make_devices(make_project(project_id="acme-push", quota_per_minute=60_000), 2)
+    make_devices(make_project(project_id="acme-free", quota_per_minute=0), 1)
+    campaign = make_campaign()
+    start_and_plan(campaign)
+    campaign.refresh_from_db()
+    # Normal campaigns leave a tenth to urgent ones, and all keep a little away from the quota.
+    assert quota_lines(campaign) == ["acme-push: quota for 885/s", "acme-free: no quota"]
+    services.cancel_campaign(campaign_id=campaign.pk, now=NOW)
+    campaign.refresh_from_db()
+    assert quota_lines(campaign) == []
