@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import IO, Any, ClassVar
 
 import orjson
@@ -55,10 +56,10 @@ class NdjsonRowsParser(BaseParser):
         return _counted([read_object(line) for line in lines])
 
 
-class _FileParser(BaseParser):
+class FileParser(BaseParser):
     """A file, left to be read from the connection: it is never in memory as a whole."""
 
-    file_format: ClassVar[FileFormat]
+    file_format: ClassVar[StrEnum]
 
     def parse(
         self,
@@ -70,14 +71,14 @@ class _FileParser(BaseParser):
         return {"file_format": self.file_format, "file": stream}
 
 
-class CsvFileParser(_FileParser):
+class CsvFileParser(FileParser):
     """A CSV file."""
 
     media_type = "text/csv"
     file_format = FileFormat.CSV
 
 
-class NdjsonFileParser(_FileParser):
+class NdjsonFileParser(FileParser):
     """An NDJSON file."""
 
     media_type = "application/x-ndjson"
