@@ -19,6 +19,11 @@ _SCOPES = {
     "https://www.googleapis.com/auth/firebase.messaging",
     "https://www.googleapis.com/auth/cloud-platform",
 }
+_AUDIENCES = (
+    "https://oauth2.googleapis.com/token",
+    "https://www.googleapis.com/oauth2/v4/token",
+)
+"""Google's own: what clients name that are redirected by name resolution."""
 _MAX_ASSERTION_LIFETIME_S = 3_600
 _CLOCK_SKEW_S = 300
 _SIGNATURE_ONLY: Any = {"verify_exp": False, "verify_iat": False, "verify_aud": False}
@@ -132,7 +137,7 @@ def _check_claims(claims: dict[str, Any], audience: str, now: float) -> None:
             "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable "
             "timeframe. Check your iat and exp values in the JWT claim."
         )
-    if claims.get("aud") not in (audience, "https://oauth2.googleapis.com/token"):
+    if claims.get("aud") not in (audience, *_AUDIENCES):
         raise _InvalidGrantError("Invalid JWT: Failed audience check.")
     if not _SCOPES & set(str(claims.get("scope", "")).split()):
         raise _InvalidGrantError("Invalid JWT: no scope of Firebase Messaging.")

@@ -6,7 +6,7 @@ import asyncio
 from typing import NamedTuple, Protocol
 
 from loadtests.fcm_emulator.judge import Judge, Ruling
-from loadtests.fcm_emulator.routes import NOT_FOUND, TOKEN_PATH, project_of
+from loadtests.fcm_emulator.routes import NOT_FOUND, is_token_request, project_of
 
 
 class Head(NamedTuple):
@@ -33,8 +33,7 @@ class Connection(Protocol):
 
 def head_of(method: str, path: str, authorization: str | None) -> Head:
     """Return the head of a request."""
-    is_token = method == "POST" and path == TOKEN_PATH
-    return Head(project_of(method, path), is_token, authorization)
+    return Head(project_of(method, path), is_token_request(method, path), authorization)
 
 
 class Exchange:

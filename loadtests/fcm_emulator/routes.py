@@ -6,6 +6,8 @@ from loadtests.fcm_emulator import answers
 from loadtests.fcm_emulator.judge import Ruling
 
 TOKEN_PATH = "/token"  # noqa: S105  a path, no secret
+_TOKEN_PATHS = {TOKEN_PATH, "/oauth2/v4/token"}
+"""Google's own at oauth2.googleapis.com, and the older one at www.googleapis.com."""
 _HEAD, _TAIL = "/v1/projects/", "/messages:send"
 
 NOT_FOUND = Ruling(404, answers.error(404, "NOT_FOUND", "Not found: no such method."), 0)
@@ -18,3 +20,8 @@ def project_of(method: str, path: str) -> str | None:
         if project and "/" not in project:
             return project
     return None
+
+
+def is_token_request(method: str, path: str) -> bool:
+    """Return whether a request asks for an access token."""
+    return method == "POST" and path in _TOKEN_PATHS

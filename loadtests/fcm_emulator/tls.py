@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-HOSTS = ("localhost", "fcm.googleapis.com", "oauth2.googleapis.com")
+HOSTS = ("localhost", "fcm.googleapis.com", "oauth2.googleapis.com", "www.googleapis.com")
 _LIFETIME = dt.timedelta(days=365)
 _RENEW_BEFORE = dt.timedelta(days=2)
 

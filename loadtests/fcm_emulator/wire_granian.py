@@ -18,7 +18,7 @@ from granian.server.embed import Server
 from loadtests.fcm_emulator import answers
 from loadtests.fcm_emulator.behaviours import WireFault
 from loadtests.fcm_emulator.judge import Judge, Ruling
-from loadtests.fcm_emulator.routes import NOT_FOUND, project_of
+from loadtests.fcm_emulator.routes import NOT_FOUND, is_token_request, project_of
 from loadtests.fcm_emulator.tls import TlsFiles
 
 FAULTS = frozenset({WireFault.HANG})
@@ -71,7 +71,7 @@ class _App:
         project = project_of(scope.method, scope.path)
         if project is not None:
             ruling = self._judge.send(project, scope.headers.get("authorization"), body)
-        elif scope.path == "/token" and scope.method == "POST":
+        elif is_token_request(scope.method, scope.path):
             ruling = self._judge.token(body, audience=self._token_uri)
         else:
             ruling = NOT_FOUND

@@ -61,6 +61,16 @@ def test_a_registered_account_gets_a_token_for_its_project_and_time(
 
 
 @pytest.mark.parametrize(
+    "audience",
+    ["https://oauth2.googleapis.com/token", "https://www.googleapis.com/oauth2/v4/token"],
+)
+def test_an_assertion_may_be_meant_for_google(account: dict[str, Any], audience: str) -> None:
+    _, answer = exchange(form(account, aud=audience), account)
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
     "claims",
     [
         {"exp": int(NOW) - 301},
