@@ -6,8 +6,10 @@ connections and access tokens serve batch after batch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 import redis
 from django.conf import settings
@@ -20,7 +22,13 @@ from pushcore.pacing import Pacer
 from pushcore.retry import RetryPolicy
 from pushcore.sender import Sender
 from pushcore.transports.base import Transport
+from pushcore.transports.curl import CurlTransport
 from pushcore.transports.http2 import Http2Transport
+
+TRANSPORTS: Final[Mapping[str, type[Http2Transport | CurlTransport]]] = {
+    "http2": Http2Transport,
+    "curl": CurlTransport,
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ def pacer_of(project: FcmProject) -> Pacer:
 def _line(project_id: str, credentials: str, _version: int) -> Line:
     account = load_service_account(credentials, fernet_keys=settings.FERNET_KEYS)
     tokens = AccessTokens(account, ca_file=settings.FCM_CA_FILE)
-    transport = Http2Transport(
+    transport = TRANSPORTS[settings.FCM_TRANSPORT](
         endpoint=settings.FCM_ENDPOINT,
         project_id=project_id,
         access_token=tokens.current,

@@ -43,6 +43,19 @@ def integer(name: str, default: int, *, least: int | None = None) -> int:
     return found
 
 
+def choice(name: str, *values: str) -> str:
+    """Return the variable's value, the first of `values` where it is not set.
+
+    Raises:
+        ImproperlyConfigured: it is none of them.
+    """
+    value = text(name, values[0])
+    if value not in values:
+        message = f"{name} is {value!r}, not one of {', '.join(values)}."
+        raise ImproperlyConfigured(message)
+    return value
+
+
 def number(name: str, default: float) -> float:
     """Return the variable as a number, such as 0.9.
 

@@ -24,10 +24,16 @@ from typing import Literal
 from loadtests.fcm_emulator.process import launch
 from pushcore.messages import AddressKind, Content, Platform, Template
 from pushcore.transports.base import OpenGate, Transport
+from pushcore.transports.curl import CurlTransport
 from pushcore.transports.http2 import Http2Transport
 from pushcore.transports.sdk import SdkTransport
 
-Kind = Literal["http2", "sdk"]
+Kind = Literal["http2", "curl", "sdk"]
+TRANSPORTS: dict[Kind, type[Http2Transport | CurlTransport | SdkTransport]] = {
+    "http2": Http2Transport,
+    "curl": CurlTransport,
+    "sdk": SdkTransport,
+}
 BATCH = 500
 
 
@@ -149,8 +155,7 @@ def _work(
 
 
 def _transport(provider: Provider, kind: Kind) -> Transport:
-    make = Http2Transport if kind == "http2" else SdkTransport
-    return make(
+    return TRANSPORTS[kind](
         endpoint=provider.url,
         project_id="demo",
         access_token=lambda: provider.access_token,
@@ -173,7 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m loadtests.benchmarks.transport")
     parser.add_argument("--messages", type=int, default=200_000)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--transport", choices=["http2", "sdk"], default="http2")
+    parser.add_argument("--transport", choices=sorted(TRANSPORTS), default="http2")
     parser.add_argument("--latency-ms", type=float, default=20.0, help="of the emulated provider")
     arguments = parser.parse_args()
     measured = measure(

@@ -47,6 +47,10 @@ class Answer:
     may time a sample only."""
 
 
+class ForkedTransportError(RuntimeError):
+    """A transport was used in another process than the one that made it: make it after the fork."""
+
+
 MAX_BODY_BYTES = 16_384
 """No more of an answer's body is kept: real ones are under 1 KiB."""
 

@@ -30,6 +30,15 @@ def test_a_number_below_its_bound_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         environment.integer("PATIENCE_TEST", 15, least=10)
 
 
+def test_a_choice_is_the_first_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment.choice("WAY_TEST", "short", "long") == "short"
+    monkeypatch.setenv("WAY_TEST", "long")
+    assert environment.choice("WAY_TEST", "short", "long") == "long"
+    monkeypatch.setenv("WAY_TEST", "none")
+    with pytest.raises(ImproperlyConfigured, match="WAY_TEST is 'none', not one of short"):
+        environment.choice("WAY_TEST", "short", "long")
+
+
 def test_the_provider_is_given_the_ten_seconds_that_google_asks_for() -> None:
     started = subprocess.run(
         [sys.executable, "-c", "import settings.base"],

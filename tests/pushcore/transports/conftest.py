@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from loadtests.fcm_emulator import tls
+from tests.pushcore.transports.clients import KINDS, Connect, HttpTransport
 from tests.pushcore.transports.wire import WireServer
 
 
@@ -28,3 +29,40 @@ def serve(tls_files: tls.TlsFiles) -> Iterator[Callable[..., WireServer]]:
             return servers.enter_context(WireServer(tls=context, max_streams=max_streams))
 
         yield start
+
+
+@pytest.fixture(params=sorted(KINDS))
+def kind(request: pytest.FixtureRequest) -> type[HttpTransport]:
+    return KINDS[request.param]
+
+
+@pytest.fixture
+def connect(tls_files: tls.TlsFiles, kind: type[HttpTransport]) -> Iterator[Connect]:
+    """Make a transport to a server or an endpoint; short of patience unless told otherwise."""
+    transports: list[HttpTransport] = []
+
+    def make(
+        to: WireServer | str,
+        *,
+        ca_file: str | None = str(tls_files.ca),
+        token: Callable[[], str] = lambda: "secret",
+        connections: int = 2,
+        in_flight: int = 500,
+        timeout_s: float = 10.0,
+    ) -> HttpTransport:
+        transport = kind(
+            endpoint=to if isinstance(to, str) else to.endpoint,
+            project_id="demo",
+            access_token=token,
+            ca_file=ca_file,
+            connections=connections,
+            in_flight=in_flight,
+            timeout_s=timeout_s,
+            connect_timeout_s=5.0,
+        )
+        transports.append(transport)
+        return transport
+
+    yield make
+    for transport in transports:
+        transport.close()

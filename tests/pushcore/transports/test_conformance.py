@@ -1,4 +1,4 @@
-"""What every transport does: the fake in memory, the SDK and libcurl against the emulator."""
+"""What every transport does: the fake in memory, the others against the emulator."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from loadtests.fcm_emulator.process import Emulator
 from pushcore.transports.base import Answer, Transport
 from pushcore.transports.fake import FakeTransport
-from pushcore.transports.http2 import Http2Transport
 from pushcore.transports.sdk import SdkTransport
+from tests.pushcore.transports.clients import KINDS
 from tests.pushcore.transports.gates import (
     ClosingGate,
     DrippingGate,
@@ -57,7 +57,7 @@ def fake_handler(message: dict[str, Any]) -> Answer:
     return Answer(statuses[behaviour], orjson.dumps(body))
 
 
-@pytest.fixture(params=["fake", "sdk", "http2"])
+@pytest.fixture(params=["fake", "sdk", "http2", "curl"])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "fake":
         fake = FakeTransport(fake_handler)
@@ -71,8 +71,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         return
     emulator: Emulator = request.getfixturevalue("fcm_emulator")
     token = emulator.control.access_token()
-    kind = SdkTransport if request.param == "sdk" else Http2Transport
-    transport = kind(
+    kinds = {"sdk": SdkTransport, **KINDS}
+    transport = kinds[request.param](
         endpoint=emulator.url,
         project_id=PROJECT,
         access_token=lambda: token,

@@ -1,4 +1,6 @@
-"""The default transport: FCM over HTTP/2 by libcurl, hundreds of messages in flight in one process.
+"""FCM over HTTP/2 by libcurl, at four times the cost of `pushcore.transports.http2`.
+
+What to change to (`FCM_TRANSPORT`) should a server, or what stands before it, not get on with ours.
 
 Connections live from batch to batch. Nothing here needs a thread or an event loop.
 
@@ -20,7 +22,7 @@ from urllib.parse import urlsplit
 import certifi
 import pycurl
 
-from pushcore.transports.base import MAX_BODY_BYTES, Answer, Fault, Gate
+from pushcore.transports.base import MAX_BODY_BYTES, Answer, Fault, ForkedTransportError, Gate
 from pushcore.transports.curl_loop import CurlLoop
 
 MAX_WAIT_S: Final = 0.05
@@ -32,10 +34,6 @@ TIME_EVERY: Final = 16
 CANNOT_REWIND: Final = "necessary data rewind was not possible"
 """libcurl's words when it wanted to send again. Where they are the first thing that went wrong, the
 server had refused the stream; a connection that died says so first."""
-
-
-class ForkedTransportError(RuntimeError):
-    """A transport was used in another process than the one that made it: make it after the fork."""
 
 
 class _Slot:
@@ -63,7 +61,7 @@ class _Slot:
         return self.body.tell() > 0
 
 
-class Http2Transport:
+class CurlTransport:
     """Sends messages of one FCM project over HTTP/2 (a `Transport`).
 
     `endpoint` is scheme, host and port, such as `https://fcm.googleapis.com`; with `http`, HTTP/2
