@@ -57,6 +57,7 @@ def _stack_options(options: Options) -> StackOptions:
         quota=options.quota,
         outcomes={},
         workers=WORKERS,
+        projects=1,
         seed=0,
         serve=False,
         port=0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -11,7 +10,6 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from urllib.error import URLError
@@ -23,6 +21,7 @@ from loadtests.fcm_emulator.control import ControlError
 from scripts.demo_run.account import faults as faults_of
 from scripts.demo_run.api import Json
 from scripts.demo_run.errors import DemoError
+from scripts.demo_run.guards import BYTES_TO_GO_ON, alone, refuse_full_disk, refuse_small_disk
 from scripts.demo_run.memory import PeakMemory
 from scripts.demo_run.options import Options, parse
 from scripts.demo_run.screen import Screen
@@ -32,20 +31,12 @@ from scripts.embedded.folders import default_data_root, server_account
 from scripts.embedded.servers import profile_folder
 
 POLL_INTERVAL_S = 0.5
-BYTES_PER_DEVICE = 700
-"""Measured: 470 for the row and its indexes; the rest for ledger, changed rows and statistics."""
-WAL_BYTES_PER_DEVICE, WAL_BYTES_MOST = 1_000, 2_500_000_000
-"""The write-ahead log: measured 900 per device, and bounded by max_wal_size and some more."""
-BYTES_AT_LEAST = 200_000_000
-"""An empty database, and logs."""
 CAMPAIGN = {
     "title": "Hello from Pushcore",
     "message": "One campaign, every device accounted for.",
     "priority": "high",  # normal and low leave a share of the quota to urgent campaigns
     "target_all": True,
 }
-BYTES_TO_GO_ON = 20_000_000
-"""Below that, PostgreSQL cannot write its next segment of log (16 MB)."""
 FAILURES = (DemoError, ServersError, ControlError, DatabaseError, psycopg2.Error, OSError)
 """What a part that is missing, refuses or dies makes of a run; URLError is an OSError."""
 ENDED = ("completed", "failed", "cancelled", "paused")
@@ -60,8 +51,8 @@ def main(arguments: list[str]) -> int:
         signal.signal(signum, _unwind)
     try:
         folder = _folder()
-        with _alone(folder):
-            _refuse_small_disk(folder, options.devices)
+        with alone(folder):
+            refuse_small_disk(folder, options.devices)
             return _run(options, folder=folder, screen=screen)
     except FAILURES as exc:
         print(_sentence(exc), file=sys.stderr)
@@ -106,7 +97,6 @@ def _send_and_account(options: Options, stack: Stack, *, folder: Path, screen: S
         receipts = receipts_of.compare(
             campaign_id=campaign_id,
             control=stack.emulator.control,
-            project_id="pushcore-demo",
             on_progress=advance,
         )
     result = receipts_of.draw_up(
@@ -134,7 +124,7 @@ def _send(options: Options, stack: Stack, *, folder: Path, screen: Screen) -> tu
     try:
         with screen.campaign(total=options.devices) as show:
             while True:
-                _refuse_full_disk(folder)
+                refuse_full_disk(folder)
                 stack.children.check()
                 stats = stack.api.get(f"campaigns/{campaign_id}/stats/")
                 show(stats)
@@ -167,43 +157,6 @@ def _serve(stack: Stack, screen: Screen) -> None:
 def _unwind(signum: int, _frame: FrameType | None) -> None:
     """Leave as by Ctrl-C, so that everything is stopped in order."""
     sys.exit(128 + signum)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Refuse a second demo on one database: both would send to the same devices.
-
-    Raises:
-        DemoError: another one runs.
-    """
-    with (folder / "demo.lock").open("w", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = "Another scripts/demo runs on this database: wait for it, or end it."
-            raise DemoError(message) from None
-        yield
-
-
-def _refuse_small_disk(folder: Path, devices: int) -> None:
-    if os.environ.get("DATABASE_URL"):
-        return  # that server's disk is not ours to judge
-    wal = min(devices * WAL_BYTES_PER_DEVICE, WAL_BYTES_MOST)
-    needed = BYTES_AT_LEAST + devices * BYTES_PER_DEVICE + wal
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        message = (
-            f"{devices:,} devices need about {needed / 1e9:.1f} GB in {folder}, and only"
-            f" {free / 1e9:.1f} GB are free."
-        )
-        raise DemoError(message)
-
-
-def _refuse_full_disk(folder: Path) -> None:
-    """Give up where the engine would wait, patiently, until somebody makes room."""
-    if shutil.disk_usage(folder).free < BYTES_TO_GO_ON:
-        message = f"The disk that holds {folder} is full."
-        raise DemoError(message)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, cast
 
 from django.db import connection, transaction
 
 from devices.models import DeviceToken, FcmProject
 from scripts.demo_run.errors import DemoError
+from scripts.demo_run.projects import PROJECT
 
 CHUNK = 100_000
 """Devices per transaction: an interrupted run keeps what it has, and the next goes on there."""
@@ -34,9 +35,9 @@ def address_of(seed: int, index: int) -> str:
 
 
 def prepare_devices(
-    *, project: FcmProject, count: int, seed: int, on_progress: Progress
+    *, projects: Sequence[FcmProject], count: int, seed: int, on_progress: Progress
 ) -> tuple[int, int]:
-    """Make the database hold exactly these `count` devices, all active.
+    """Make the database hold exactly these `count` devices, all active, dealt to the projects.
 
     Calls `on_progress` with how many there are, from time to time. Returns how many were used
     again and how many made.
@@ -44,19 +45,20 @@ def prepare_devices(
     Raises:
         DemoError: the database holds devices that are not the demo's: not to be touched.
     """
-    if DeviceToken.objects.exclude(project=project).exists():
+    if DeviceToken.objects.exclude(project__project_id__startswith=PROJECT).exists():
         message = "This database holds devices of its own: give the demo an empty one."
         raise DemoError(message)
-    present = _reusable(project, count=count, seed=seed)
+    present = _reusable(projects, count=count, seed=seed)
     if present == 0:
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE devices_devicetoken CASCADE")
     else:
-        _reactivate(project)
+        _reactivate()
+    project_ids = [project.pk for project in projects]
     for start in range(present, count, CHUNK):
         on_progress(start)
         with transaction.atomic(), connection.cursor() as cursor:
-            rows = _rows(project.pk, seed=seed, indexes=range(start, min(start + CHUNK, count)))
+            rows = _rows(project_ids, seed=seed, indexes=range(start, min(start + CHUNK, count)))
             cursor.copy_expert(COPY, cast("IO[str]", RowReader(rows)))
     on_progress(count)
     with connection.cursor() as cursor:
@@ -64,29 +66,32 @@ def prepare_devices(
     return present, count - present
 
 
-def _reusable(project: FcmProject, *, count: int, seed: int) -> int:
+def _reusable(projects: Sequence[FcmProject], *, count: int, seed: int) -> int:
     """Return how many devices can stay: all or none; COPY is faster than picking some out."""
-    devices = DeviceToken.objects.filter(project=project)
-    newest = devices.order_by("-pk").first()
-    if newest is None:
-        return 0
+    devices = DeviceToken.objects.all()
+    newest = list(devices.order_by("-pk").values_list("address", "project_id")[: len(projects) + 1])
     present = devices.count()
-    is_same_seed = newest.address == address_of(seed, present - 1)
-    return present if is_same_seed and present <= count else 0
+    # As many as there are projects, and one more, tell among how many they were dealt.
+    wanted = [
+        (address_of(seed, index), projects[index % len(projects)].pk)
+        for index in reversed(range(max(0, present - len(projects) - 1), present))
+    ]
+    return present if newest == wanted and present <= count else 0
 
 
-def _reactivate(project: FcmProject) -> None:
-    DeviceToken.objects.filter(project=project, is_active=False).update(
+def _reactivate() -> None:
+    DeviceToken.objects.filter(is_active=False).update(
         is_active=True, inactive_reason="", inactive_since=None
     )
 
 
-def _rows(project_id: int, *, seed: int, indexes: range) -> Iterator[str]:
+def _rows(project_ids: Sequence[int], *, seed: int, indexes: range) -> Iterator[str]:
     """Yield lines in COPY's text format; nothing in them needs escaping."""
     for index in indexes:
         language, country = LANGUAGES[index % 5]
         yield (
-            f"{project_id}\tuser{index * 9 // 10}\t{address_of(seed, index)}\ttoken"
+            f"{project_ids[index % len(project_ids)]}\tuser{index * 9 // 10}"
+            f"\t{address_of(seed, index)}\ttoken"
             f"\t{PLATFORMS[index % 20]}\tt\t\t{language}\t{country}\t\t1.0\t{{}}\n"
         )
 

@@ -33,6 +33,8 @@ class Options:
     """Share (0…1) of the devices that meet a behaviour of the emulator; the rest are accepted."""
     workers: int
     """Processes that send."""
+    projects: int
+    """FCM projects among which the devices are divided, each with a quota of its own."""
     seed: int
     """Decides the devices' addresses, and which of them meet which outcome."""
     serve: bool
@@ -78,6 +80,12 @@ def parse(arguments: list[str]) -> Options:
         type=_between(1, 256),
         default=min(8, max(2, 2 * cores)),
         help="processes that send (default: two per core, 8 at most)",
+    )
+    add(
+        "--projects",
+        type=_between(1, 100),
+        default=1,
+        help="FCM projects among which the devices are divided (default: 1)",
     )
     add("--seed", type=int, default=0, help="of addresses and outcomes (default: 0)")
     add("--serve", action="store_true", help="stay up; print the URL, a login and an API key")

@@ -17,8 +17,8 @@ from campaigns.access.scopes import Scope
 from campaigns.queries import active_campaigns
 from campaigns.services import cancel_campaign
 from devices.models import FcmProject
+from scripts.demo_run.projects import project_names
 
-PROJECT_ID = "pushcore-demo"
 USER_NAME = "demo"
 
 
@@ -41,13 +41,15 @@ def collect_static() -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
-def prepare_project(*, service_account: Path, quota: int) -> FcmProject:
-    """Return the demo's FCM project, with this key's file and pace (messages a minute)."""
-    project, _made = FcmProject.objects.update_or_create(
-        project_id=PROJECT_ID,
-        defaults={"credentials": f"file:{service_account}", "quota_per_minute": quota},
-    )
-    return project
+def prepare_projects(*, count: int, folder: Path, quota: int) -> list[FcmProject]:
+    """Return the demo's FCM projects, with their keys in `folder` and this pace (a minute)."""
+    return [
+        FcmProject.objects.update_or_create(
+            project_id=name,
+            defaults={"credentials": f"file:{folder / name}.json", "quota_per_minute": quota},
+        )[0]
+        for name in project_names(count)
+    ]
 
 
 def prepare_login() -> Login:

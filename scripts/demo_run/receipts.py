@@ -26,14 +26,13 @@ def compare(
     *,
     campaign_id: int,
     control: EmulatorControl,
-    project_id: str,
     on_progress: Callable[[int], None],
 ) -> Receipts:
     """Ask the emulator for the receipt of every device in the campaign's log."""
     log: Counter[str] = Counter()
     unfounded = unlogged = done = 0
     for rows in _log_rows(campaign_id):
-        counts = control.counts([address for _, address in rows], project=project_id)
+        counts = control.counts([address for _, address in rows])
         for (status, _), count in zip(rows, counts, strict=True):
             log[status] += 1
             unfounded += status == "success" and count == 0

@@ -19,6 +19,7 @@ from scripts.demo_run.api import Api
 from scripts.demo_run.children import Child, Children
 from scripts.demo_run.errors import DemoError
 from scripts.demo_run.options import Options
+from scripts.demo_run.projects import project_names
 from scripts.demo_run.screen import Screen
 from scripts.embedded import running_servers
 from scripts.embedded.ports import free_port, is_free
@@ -56,7 +57,7 @@ def running_stack(options: Options, *, folder: Path, screen: Screen) -> Iterator
         screen.step("Starting the FCM emulator")
         emulator = stack.enter_context(_emulator(options, folder))
         os.environ |= _environment(servers.database_url, servers.redis_url, emulator)
-        login = _prepare(options, key_file=folder / "service-account.json", screen=screen)
+        login = _prepare(options, folder=folder, screen=screen)
         screen.step("Starting web server, workers and beat")
         children = stack.enter_context(Children(logs=folder / "logs", environment=os.environ))
         workers = _start_workers(children, count=options.workers)
@@ -88,14 +89,19 @@ def _emulator(options: Options, folder: Path) -> Iterator[Emulator]:
                     *("--quota", str(options.quota)),
                     *("--outcomes", outcomes),
                     *("--seed", str(options.seed)),
-                    *("--service-account-file", folder / "service-account.json"),
-                    *("--project-id", "pushcore-demo"),
+                    *_accounts(options.projects, folder),
                 )
             )
         except EmulatorStartError as exc:
             message = f"The FCM emulator did not start: {str(exc).splitlines()[-1]}"
             raise DemoError(message) from exc
         yield emulator
+
+
+def _accounts(projects: int, folder: Path) -> Iterator[str | Path]:
+    """Yield the emulator's arguments: one service account for each project."""
+    for name in project_names(projects):
+        yield from ("--service-account-file", folder / f"{name}.json", "--project-id", name)
 
 
 def _environment(database_url: str, redis_url: str, emulator: Emulator) -> dict[str, str]:
@@ -110,7 +116,7 @@ def _environment(database_url: str, redis_url: str, emulator: Emulator) -> dict[
     }
 
 
-def _prepare(options: Options, *, key_file: Path, screen: Screen) -> Login:
+def _prepare(options: Options, *, folder: Path, screen: Screen) -> Login:
     """Fill the database. Django is imported here: only now its settings can be read."""
     import django
 
@@ -121,10 +127,10 @@ def _prepare(options: Options, *, key_file: Path, screen: Screen) -> Login:
     prepare.migrate()
     if count := prepare.cancel_unfinished():
         screen.step(f"Cancelled what an interrupted run left ({count})")
-    project = prepare.prepare_project(service_account=key_file, quota=options.quota)
+    projects = prepare.prepare_projects(count=options.projects, folder=folder, quota=options.quota)
     with screen.progress("Making devices", total=options.devices) as advance:
         used, made = audience.prepare_devices(
-            project=project, count=options.devices, seed=options.seed, on_progress=advance
+            projects=projects, count=options.devices, seed=options.seed, on_progress=advance
         )
     screen.step(f"{options.devices:,} devices: {made:,} made, {used:,} used again")
     if options.serve:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -19,7 +20,9 @@ def project() -> FcmProject:
 
 
 def prepare(project: FcmProject, *, count: int, seed: int = 0) -> tuple[int, int]:
-    return prepare_devices(project=project, count=count, seed=seed, on_progress=lambda _done: None)
+    return prepare_devices(
+        projects=[project], count=count, seed=seed, on_progress=lambda _done: None
+    )
 
 
 def addresses() -> list[str]:
@@ -37,7 +40,7 @@ def test_makes_them_in_order_and_tells_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(audience, "CHUNK", 100)
     told: list[int] = []
-    made = prepare_devices(project=project, count=250, seed=0, on_progress=told.append)
+    made = prepare_devices(projects=[project], count=250, seed=0, on_progress=told.append)
     assert made == (0, 250)
     assert told == [0, 100, 200, 250]
     assert addresses() == [address_of(0, index) for index in range(250)]
@@ -77,6 +80,18 @@ def test_devices_of_somebody_else_are_not_touched(project: FcmProject) -> None:
     with pytest.raises(DemoError, match="holds devices of its own"):
         prepare(project, count=5)
     assert list(DeviceToken.objects.values_list("pk", flat=True)) == [theirs.pk]
+
+
+def test_devices_are_dealt_to_the_projects_in_turn(project: FcmProject) -> None:
+    prepare(project, count=7)
+    second = FcmProject.objects.create(project_id="pushcore-demo-2", credentials="file:/none")
+    both = [project, second]
+    deal = partial(prepare_devices, projects=both, seed=0, on_progress=lambda _done: None)
+    assert deal(count=7) == (0, 7)  # those of one project are of no use
+    owners = list(DeviceToken.objects.order_by("pk").values_list("project_id", flat=True))
+    assert owners == [both[index % 2].pk for index in range(7)]
+    assert deal(count=9) == (7, 2)
+    assert prepare(project, count=9) == (0, 9)
 
 
 @pytest.mark.parametrize("size", [1, 7, 8192])

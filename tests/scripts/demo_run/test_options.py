@@ -15,13 +15,14 @@ def test_without_options_it_is_fcms_own_quota_and_some_dead_devices() -> None:
 
 def test_all_options_are_read() -> None:
     text = "--devices 10,000 --latency-ms 5 --quota 0 --outcomes unregistered=0.1,hang.2=0.01"
-    rest = "--workers 3 --seed 7 --serve --port 8080 --json"
+    rest = "--workers 3 --projects 2 --seed 7 --serve --port 8080 --json"
     assert parse([*text.split(), *rest.split()]) == Options(
         devices=10_000,
         latency_ms=5.0,
         quota=0,
         outcomes={"unregistered": 0.1, "hang.2": 0.01},
         workers=3,
+        projects=2,
         seed=7,
         serve=True,
         port=8080,
