@@ -4,6 +4,8 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from settings.charset import asgi_in_utf_8
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.prod")
 
-application = get_asgi_application()
+application = asgi_in_utf_8(get_asgi_application())

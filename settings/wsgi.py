@@ -4,6 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from settings.charset import wsgi_in_utf_8
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.prod")
 
-application = get_wsgi_application()
+application = wsgi_in_utf_8(get_wsgi_application())
