@@ -26,7 +26,12 @@ _AUDIENCES = (
 """Google's own: what clients name that are redirected by name resolution."""
 _MAX_ASSERTION_LIFETIME_S = 3_600
 _CLOCK_SKEW_S = 300
-_SIGNATURE_ONLY: Any = {"verify_exp": False, "verify_iat": False, "verify_aud": False}
+_SIGNATURE_ONLY: Any = {
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_sub": False,  # older clients of Google's send it as null
+}
 
 
 class Grant(NamedTuple):

@@ -70,6 +70,12 @@ def test_an_assertion_may_be_meant_for_google(account: dict[str, Any], audience:
     assert answer.status == 200
 
 
+def test_an_assertion_may_name_nobody_to_act_for(account: dict[str, Any]) -> None:
+    _, answer = exchange(form(account, sub=None), account)
+
+    assert answer.status == 200
+
+
 @pytest.mark.parametrize(
     "claims",
     [
