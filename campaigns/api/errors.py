@@ -12,13 +12,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.core.exceptions import SuspiciousOperation, TooManyFieldsSent
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from django_guid import get_guid
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import ErrorResponse
-from rest_framework.exceptions import APIException, ErrorDetail, NotFound, ValidationError
+from rest_framework.exceptions import (
+    APIException,
+    ErrorDetail,
+    NotFound,
+    ParseError,
+    ValidationError,
+)
 
 from campaigns.errors import FieldsRefused, IllegalMove, ScheduledInPast
 from campaigns.models import PushCampaign
@@ -54,9 +61,7 @@ class Handler(ExceptionHandler):
             return ValidationError({"scheduled_at": [ErrorDetail(str(exc), "in_past")]})
         if isinstance(exc, PushCampaign.DoesNotExist):
             return NotFound("There is no such campaign.")
-        if isinstance(exc, Http404) and exc.args:
-            return NotFound(str(exc))
-        return super().convert_known_exceptions(exc)
+        return super().convert_known_exceptions(_in_words(exc))
 
 
 class Formatter(ExceptionFormatter):
@@ -69,6 +74,17 @@ class Formatter(ExceptionFormatter):
             error.detail = _writable(error.detail)
         body: dict[str, Any] = super().format_error_response(error_response)
         return body | getattr(self.exc, "further", {}) | {"request_id": get_guid()}
+
+
+def _in_words(exc: Exception) -> Exception:
+    """Return what Django refuses while a view is at work as DRF's, with what is wrong."""
+    if isinstance(exc, Http404) and exc.args:
+        return NotFound(str(exc))
+    if isinstance(exc, TooManyFieldsSent):
+        return ParseError("The query has more parameters than are taken.")
+    if isinstance(exc, SuspiciousOperation):
+        return ParseError("The request is not acceptable.")
+    return exc
 
 
 def _writable(text: str) -> str:
