@@ -61,6 +61,12 @@ def test_an_unknown_path_is_refused(fcm_emulator: Emulator) -> None:
         EmulatorControl(fcm_emulator.control_url)._get("everything")
 
 
+def test_a_watch_is_set_and_asked_for(fcm_emulator: Emulator) -> None:
+    fcm_emulator.control.watch(["e1.ok.watched"])
+
+    assert fcm_emulator.control.watched() == []
+
+
 def test_reads_the_command_lines_shares() -> None:
     assert parse_outcomes("unregistered=0.02, unavailable.3=0.01,") == {
         "unregistered": 0.02,

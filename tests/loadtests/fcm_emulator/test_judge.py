@@ -56,6 +56,21 @@ def test_the_same_seed_gives_each_target_the_same_outcome_in_another_process_too
     assert dead == [1, 2, 6, 7, 8, 12, 15]
 
 
+def test_when_watched_targets_are_accepted_is_noted_from_the_watch_to_the_reset() -> None:
+    bench = Bench(replace(CALM, outcomes={"unregistered": 0.5}, seed=7))
+    bench.send("device-0")
+    bench.judge.ledger.watch(["device-0", "device-1", "device-3"])  # device-1 is a dead one
+    for target in ("device-0", "device-1", "device-2", "device-3"):
+        bench.now += 1
+        bench.send(target)
+
+    assert bench.judge.ledger.watched() == [START + 1, START + 4]
+    bench.judge.ledger.watch(["device-4"])
+    assert bench.judge.ledger.watched() == []
+    bench.send("device-0")
+    assert bench.judge.ledger.watched() == []
+
+
 def test_another_seed_chooses_other_targets_independently() -> None:
     one, two = (Bench(replace(CALM, outcomes={"unregistered": 0.5}, seed=s)) for s in (1, 2))
     tokens = [f"device-{n}" for n in range(4_000)]
