@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 from campaigns import local_time, transitions
 from campaigns.audiences import fix_audience
 from campaigns.drafts import refuse_unfit
-from campaigns.errors import CampaignError, ScheduledInPast
+from campaigns.errors import CampaignError, FieldsRefused, ScheduledInPast
 from campaigns.ledger import reopen_failed
 from campaigns.models import PushCampaign
 from campaigns.planner import open_lanes
@@ -80,8 +80,8 @@ def unschedule_campaign(*, campaign_id: int) -> None:
 def start_due_campaigns(*, now: datetime) -> int:
     """Start every scheduled campaign whose time has come; return how many this call started.
 
-    One that expired before anybody looked is cancelled, and one that is overdue for longer than
-    `settings.SCHEDULE_LATENESS_S` is a draft again; both say so.
+    One that expired before anybody looked is cancelled, and one that can't be sent any more, or is
+    overdue for longer than `settings.SCHEDULE_LATENESS_S`, is a draft again; people are told.
     """
     started = 0
     missed_before = now - timedelta(seconds=settings.SCHEDULE_LATENESS_S)
@@ -94,8 +94,13 @@ def start_due_campaigns(*, now: datetime) -> int:
         try:
             start_campaign(campaign_id=campaign_id, task_id=uuid4(), now=now)
             started += 1
-        except CampaignError as refusal:  # somebody else was faster, or its rules have changed
+        except FieldsRefused as refusal:
+            transitions.unschedule_if_scheduled(campaign_id=campaign_id, reason=str(refusal))
             logger.warning("Campaign %s was not started when due: %s", campaign_id, refusal)
+        except CampaignError as refusal:
+            logger.info("Campaign %s was started by somebody else: %s", campaign_id, refusal)
+        except Exception:  # whatever it is, it must not keep the others from starting
+            logger.exception("Campaign %s could not be started when due.", campaign_id)
     return started
 
 

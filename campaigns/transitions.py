@@ -61,7 +61,13 @@ def _update_on_record(rows: QuerySet[PushCampaign], **changes: Any) -> bool:
     return True
 
 
-_NEWS = {Move.COMPLETE: Event.COMPLETED, Move.FAIL: Event.FAILED, Move.PAUSE: Event.PAUSED}
+_NEWS = {
+    Move.COMPLETE: Event.COMPLETED,
+    Move.FAIL: Event.FAILED,
+    Move.PAUSE: Event.PAUSED,
+    Move.CANCEL: Event.EXPIRED,
+    Move.UNSCHEDULE: Event.MISSED,
+}
 
 
 def _try_and_tell(
@@ -131,7 +137,7 @@ def fail_if_running(*, campaign_id: int, reason: str, now: datetime) -> bool:
 
 def cancel_if_expired(*, campaign_id: int, now: datetime) -> bool:
     """Cancel the campaign, if `expires_at` has passed and somebody is still to be sent to."""
-    return _try(
+    return _try_and_tell(
         campaign_id,
         Move.CANCEL,
         Q(expires_at__lte=now) & ~Q(status=CampaignStatus.DRAFT),
@@ -143,12 +149,22 @@ def cancel_if_expired(*, campaign_id: int, now: datetime) -> bool:
 
 def unschedule_if_overdue(*, campaign_id: int, since: datetime) -> bool:
     """Make a scheduled campaign whose moment came before `since` a draft again, and say why."""
-    return _try(
+    return _try_and_tell(
         campaign_id,
         Move.UNSCHEDULE,
         Q(scheduled_at__lt=since),
         scheduled_at=None,
         status_reason="missed: nobody could start it when it was scheduled",
+    )
+
+
+def unschedule_if_scheduled(*, campaign_id: int, reason: str) -> bool:
+    """Make a scheduled campaign that can't be sent any more a draft again, with the reason."""
+    return _try_and_tell(
+        campaign_id,
+        Move.UNSCHEDULE,
+        scheduled_at=None,
+        status_reason=storable(f"missed: it could not be sent when it was due: {reason}"),
     )
 
 

@@ -57,7 +57,7 @@ def track_all() -> None:
     track(
         Channel,
         leaving_out=["failing_since", "created_at"],
-        hiding=["sealed_url", "sealed_secret"],
+        hiding=["sealed_url", "sealed_secret", "sealed_old_secret"],
     )
     track(FcmProject, leaving_out=["created_at"], hiding=["credentials"])
     track(ApiKey, leaving_out=["hashed_key", "created_at", "last_used_at"])

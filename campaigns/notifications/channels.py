@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -29,6 +29,9 @@ from campaigns.notifications.models import (
 from campaigns.notifications.webhook import new_secret
 
 Clock = Callable[[], datetime]
+OVERLAP: Final = timedelta(days=1)
+"""How long a webhook is signed by its old secret as well, unless said otherwise."""
+MAX_OVERLAP: Final = timedelta(days=30)
 
 
 class ChannelError(Exception):
@@ -111,18 +114,28 @@ def change_channel(
     return channel
 
 
-def renew_secret(*, channel_id: int) -> str:
+def renew_secret(*, channel_id: int, now: datetime, overlap: timedelta = OVERLAP) -> str:
     """Give a webhook another secret to sign with, from now on; return it: shown only now.
+
+    For `overlap` each message carries a signature by the old one too, so that the receiver can be
+    changed without missing any (Standard Webhooks, "multiple signatures"). None of it for a secret
+    that leaked.
 
     Raises:
         FieldRefused: the channel is no webhook, or nothing can be encrypted.
         Channel.DoesNotExist: there is no such channel.
     """
-    channel = Channel.objects.get(pk=channel_id)
-    if channel.kind != ChannelKind.WEBHOOK:
-        raise FieldRefused("kind", "Only webhooks are signed.")
     secret = new_secret()
-    _save(channel, {"sealed_secret": _sealed(secret)})
+    with transaction.atomic():
+        channel = Channel.objects.select_for_update().get(pk=channel_id)
+        if channel.kind != ChannelKind.WEBHOOK:
+            raise FieldRefused("kind", "Only webhooks are signed.")
+        changes: dict[str, Any] = {"sealed_secret": _sealed(secret)}
+        changes |= {"sealed_old_secret": "", "old_secret_until": None}
+        if overlap:
+            changes["sealed_old_secret"] = channel.sealed_secret
+            changes["old_secret_until"] = now + overlap
+        _save(channel, changes)
     return secret
 
 
@@ -162,18 +175,26 @@ def replay(*, delivery_id: int, now: datetime) -> None:
         raise NothingToReplay("The delivery is on its way already.")
 
 
-def reseal_all() -> int:
-    """Encrypt the channels' secrets anew under the first of FERNET_KEYS; return how many.
+def reseal_all(*, now: datetime) -> int:
+    """Encrypt the channels' secrets anew under the first of FERNET_KEYS; return how many channels.
+
+    Old secrets that sign nothing any more are forgotten.
 
     Raises:
         Sealed: one of them is under none of the keys; those before it are done.
     """
     count = 0
     for channel in Channel.objects.exclude(sealed_url="").order_by("pk"):
-        secret = sealing.reseal(channel.sealed_secret) if channel.sealed_secret else ""
+        secrets = [sealing.reseal(sealed) for sealed in channel.sealed_secrets(now=now) if sealed]
+        secret, old = [*secrets, "", ""][:2]
         count += Channel.objects.filter(
             pk=channel.pk, sealed_url=channel.sealed_url, sealed_secret=channel.sealed_secret
-        ).update(sealed_url=sealing.reseal(channel.sealed_url), sealed_secret=secret)
+        ).update(
+            sealed_url=sealing.reseal(channel.sealed_url),
+            sealed_secret=secret,
+            sealed_old_secret=old,
+            old_secret_until=channel.old_secret_until if old else None,
+        )
     return count
 
 

@@ -114,7 +114,8 @@ def _send(delivery: Delivery, *, now: datetime) -> Answer:
         url = sealing.unseal(channel.sealed_url)
         if channel.kind == ChannelKind.CHAT:
             return send_chat(url, notice)
-        return send_webhook(url, notice, secret=sealing.unseal(channel.sealed_secret), now=now)
+        secrets = [sealing.unseal(sealed) for sealed in channel.sealed_secrets(now=now)]
+        return send_webhook(url, notice, secrets=secrets, now=now)
     except sealing.Sealed as exc:
         return Answer(error=str(exc))
 

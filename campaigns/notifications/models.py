@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -21,9 +22,15 @@ class Event(models.TextChoices):
     FAILED = "campaign.failed"
     """The provider refuses the message itself."""
     PAUSED = "campaign.paused"
-    """The provider refuses us; whoever paused it by hand knows already."""
+    """The provider refuses us, or our own code fails; whoever paused it by hand knows already."""
     STANDSTILL = "campaign.standstill"
     """It is being sent, and for minutes no device got its final outcome."""
+    EXPIRED = "campaign.expired"
+    """Its `expires_at` came before everybody was sent to; whoever was left is skipped."""
+    MISSED = "campaign.missed"
+    """It was scheduled, and not started: it was too late, or it can't be sent. A draft again."""
+    SCHEDULE_MISSED = "schedule.missed"
+    """Runs of a schedule were not begun: it was too late, or they can't be sent."""
 
 
 TEST = "test"
@@ -50,6 +57,10 @@ class Channel(models.Model):
     sealed_url = models.TextField(default="", help_text="Encrypted; of chats and webhooks.")
     url_hint = models.CharField(max_length=300, default="", help_text="What may be shown of it.")
     sealed_secret = models.TextField(default="", help_text="Encrypted; what webhooks sign with.")
+    sealed_old_secret = models.TextField(
+        default="", help_text="Encrypted; the one before, by which webhooks are signed as well."
+    )
+    old_secret_until = models.DateTimeField(null=True)
     is_active = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=300, blank=True, default="")
     failing_since = models.DateTimeField(
@@ -74,6 +85,11 @@ class Channel(models.Model):
                 name="channel_webhook_signs",
             ),
             models.CheckConstraint(
+                condition=Q(sealed_old_secret="", old_secret_until__isnull=True)
+                | ~Q(sealed_old_secret="") & Q(old_secret_until__isnull=False),
+                name="channel_old_secret_ends",
+            ),
+            models.CheckConstraint(
                 condition=Q(events__contained_by=Event.values, events__len__gt=0),
                 name="channel_events_known",
             ),
@@ -87,6 +103,11 @@ class Channel(models.Model):
     def __str__(self) -> str:
         return f"channel {self.pk} ({self.kind})"
 
+    def sealed_secrets(self, *, now: datetime) -> list[str]:
+        """Return what a webhook signs with: the secret and, for a while, the one before."""
+        old = self.old_secret_until is not None and now < self.old_secret_until
+        return [self.sealed_secret, self.sealed_old_secret] if old else [self.sealed_secret]
+
 
 class Notice(models.Model):
     """Something that happened, as it was at that moment."""
@@ -98,7 +119,12 @@ class Notice(models.Model):
     campaign = models.ForeignKey(
         PushCampaign, on_delete=models.CASCADE, null=True, related_name="notices"
     )
-    account = models.JSONField(help_text="The campaign's account, by the names of `/stats/`.")
+    schedule = models.ForeignKey(
+        "schedules.Schedule", on_delete=models.CASCADE, null=True, related_name="notices"
+    )
+    account = models.JSONField(
+        help_text="The campaign's account, by the names of `/stats/`; or the schedule's."
+    )
     occurred_at = models.DateTimeField(db_default=Now())
     still_since = models.DateTimeField(null=True, help_text="Of a standstill: since when.")
 
@@ -121,6 +147,8 @@ class Notice(models.Model):
         ]
 
     def __str__(self) -> str:
+        if self.schedule_id:
+            return f"{self.event} of schedule {self.schedule_id}"
         return f"{self.event} of campaign {self.campaign_id}"
 
 

@@ -6,6 +6,7 @@ worker that is lost can lose it, and what has not happened is never told.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +40,20 @@ def record_standstill(*, campaign: PushCampaign, since: datetime) -> bool:
     return is_new
 
 
+def record_missed_runs(*, schedule_id: int, account: Mapping[str, Any], now: datetime) -> None:
+    """Write down that runs of the schedule were not begun.
+
+    To be called in the transaction that decides so, which holds the schedule's row.
+    """
+    notice = Notice.objects.create(
+        event=Event.SCHEDULE_MISSED,
+        schedule_id=schedule_id,
+        account=dict(account),
+        occurred_at=now,
+    )
+    _address(notice)
+
+
 def _address(notice: Notice) -> None:
     # Locked, so that a channel that is deleted meanwhile does not undo the campaign's move; in one
     # order, so that two moves don't wait for each other.
@@ -63,10 +78,11 @@ def account_of(campaign: PushCampaign) -> dict[str, Any]:
         "unknown": campaign.unknown_count,
         "skipped": campaign.skipped_count,
         "remaining": campaign.remaining_count,
-        "started_at": _stamp(campaign.started_at),
-        "completed_at": _stamp(campaign.completed_at),
+        "started_at": stamp_of(campaign.started_at),
+        "completed_at": stamp_of(campaign.completed_at),
     }
 
 
-def _stamp(moment: datetime | None) -> str | None:
+def stamp_of(moment: datetime | None) -> str | None:
+    """Return a moment as messages have it."""
     return moment.isoformat().replace("+00:00", "Z") if moment else None

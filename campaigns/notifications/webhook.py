@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
+import secrets as randomness
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,7 +22,7 @@ _GONE: Final = 410
 
 def new_secret() -> str:
     """Return a secret to sign with, as the specification writes them."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    return "whsec_" + base64.b64encode(randomness.token_bytes(32)).decode()
 
 
 def body_of(notice: Notice) -> str:
@@ -36,14 +37,16 @@ def body_of(notice: Notice) -> str:
     )
 
 
-def send_webhook(url: str, notice: Notice, *, secret: str, now: datetime) -> Answer:
-    """Post the notice; anything but 2xx is a failure."""
+def send_webhook(url: str, notice: Notice, *, secrets: Sequence[str], now: datetime) -> Answer:
+    """Post the notice, signed by each of the secrets; anything but 2xx is a failure."""
     message_id, body = f"msg_{notice.uid.hex}", body_of(notice)
     headers = {
         "Content-Type": "application/json",
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(secret).sign(message_id, now, body),
+        "webhook-signature": " ".join(
+            Webhook(secret).sign(message_id, now, body) for secret in secrets
+        ),
     }
     try:
         reply = egress.post(

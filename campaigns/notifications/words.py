@@ -14,6 +14,9 @@ _VERBS: Final = {
     Event.FAILED: "Failed",
     Event.PAUSED: "Paused",
     Event.STANDSTILL: "Stands still",
+    Event.EXPIRED: "Expired",
+    Event.MISSED: "Not started",
+    Event.SCHEDULE_MISSED: "Runs missed",
     TEST: "Test",
 }
 _FIGURES: Final = (
@@ -24,6 +27,12 @@ _FIGURES: Final = (
     ("Unknown", "unknown"),
     ("Skipped", "skipped"),
     ("Remaining", "remaining"),
+)
+_FIGURES_OF_SCHEDULE: Final = (
+    ("Runs missed", "missed_runs"),
+    ("First", "first_slot"),
+    ("Last", "last_slot"),
+    ("Next run", "next_run_at"),
 )
 
 
@@ -38,17 +47,30 @@ def sentence_of(notice: Notice) -> str:
     return {
         Event.COMPLETED: "Every device has its final outcome.",
         Event.FAILED: "The provider refuses this message. Nothing more of it is sent.",
-        Event.PAUSED: "The provider refuses us. Mend the reason, then resume the campaign.",
+        Event.PAUSED: "It can't go on by itself. Mend the reason, then resume the campaign.",
         Event.STANDSTILL: "Nothing has moved for minutes. `manage.py doctor` finds out why.",
+        Event.EXPIRED: "Its time was over before everybody was sent to. Nothing more is sent.",
+        Event.MISSED: "It is a draft again. Send or schedule it anew if it is still wanted.",
+        Event.SCHEDULE_MISSED: (
+            "What these runs would have sent is not sent any more. `manage.py schedules runs"
+            f" {notice.schedule_id}` lists what became of each."
+        ),
         TEST: "Somebody asked for this, to see whether word reaches you. It does.",
     }[notice.event]
 
 
 def figures_of(notice: Notice) -> list[tuple[str, str]]:
-    """Return the campaign's account, each number under its name; none for a test."""
+    """Return the campaign's or schedule's account, each under its name; none for a test."""
     if notice.event == TEST:
         return []
-    return [(label, f"{notice.account[name]:,}") for label, name in _FIGURES]
+    figures = _FIGURES_OF_SCHEDULE if notice.event == Event.SCHEDULE_MISSED else _FIGURES
+    return [(label, _figure(notice.account[name])) for label, name in figures]
+
+
+def _figure(value: int | str | None) -> str:
+    if value is None:
+        return "none"
+    return f"{value:,}" if isinstance(value, int) else value
 
 
 def link_to(notice: Notice) -> str:

@@ -22,6 +22,7 @@ from django.db.models import F
 from campaigns.drafts import create_campaign
 from campaigns.errors import CampaignError
 from campaigns.models import PushCampaign
+from campaigns.schedules.missed import TOLD, tell_of_missed_runs
 from campaigns.schedules.models import Overlap, RunOutcome, Schedule, ScheduleRun
 from campaigns.schedules.recurrence import Recurrence
 from campaigns.services import start_campaign, start_due_campaigns
@@ -78,27 +79,31 @@ def _decide(schedule: Schedule, *, now: datetime) -> bool:
     _write_missed(schedule, earlier, now=now)
     if len(overdue) > SLOTS_AT_ONCE:  # perhaps not the last
         _wait(schedule, slot, reason="")
-        return False
-    return _decide_last(schedule, slot, now=now)
+        outcome = None
+    else:
+        outcome = _decide_last(schedule, slot, now=now)
+    if earlier or outcome in TOLD:
+        tell_of_missed_runs(schedule, now=now)
+    return outcome is RunOutcome.STARTED
 
 
-def _decide_last(schedule: Schedule, slot: datetime, *, now: datetime) -> bool:
+def _decide_last(schedule: Schedule, slot: datetime, *, now: datetime) -> RunOutcome | None:
+    """Return what became of the slot; None: it waits, or was decided before."""
     outcome, reason = _obstacle(schedule, slot, now=now)
     if outcome is None and reason:
         _wait(schedule, slot, reason=reason)
-        return False
+        return None
     if schedule.runs.filter(slot=slot).exists():  # decided before the schedule was changed
         _go_on(schedule, after=slot, started=False)
-        return False
-    started = False
+        return None
     if outcome is None:
         outcome, reason = _start(schedule, slot, now=now)
-        started = outcome is RunOutcome.STARTED
+    started = outcome is RunOutcome.STARTED
     if not started:
         _write(schedule, [slot], outcome, reason, now=now)
         logger.warning("%s at %s: %s: %s", schedule, slot, outcome, reason)
     _go_on(schedule, after=slot, started=started)
-    return started
+    return outcome
 
 
 def _obstacle(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pytest_django import Settings
 
-from campaigns import services
+from campaigns import audiences, services
 from campaigns.errors import IllegalMove, ScheduledInPast
 from campaigns.models import PushCampaign
-from tests.cast import NOW, make_campaign, make_devices, make_project, seconds_later
+from tests.cast import NOW, make_campaign, make_devices, make_project, seconds_later, told_of
 
 pytestmark = pytest.mark.django_db
 
@@ -64,10 +64,36 @@ def test_one_that_is_overdue_past_the_cut_off_is_a_draft_again_and_says_so(
     assert reloaded(in_time).status == "processing"
     assert (reloaded(missed).status, missed.scheduled_at) == ("draft", None)
     assert missed.status_reason == "missed: nobody could start it when it was scheduled"
+    assert (told_of(in_time), told_of(missed)) == ([], ["campaign.missed"])
     services.schedule_campaign(
         campaign_id=missed.pk, scheduled_at=seconds_later(300), now=seconds_later(200)
     )
     assert (reloaded(missed).status, missed.status_reason) == ("scheduled", "")
+
+
+def test_one_that_cant_be_sent_any_more_is_a_draft_again_and_says_so() -> None:
+    refused, other = scheduled(in_s=60), scheduled(in_s=60)
+    PushCampaign.objects.filter(pk=refused.pk).update(target_all=False)
+    assert services.start_due_campaigns(now=seconds_later(60)) == 1
+    assert (reloaded(refused).status, reloaded(other).status) == ("draft", "processing")
+    assert refused.status_reason.startswith("missed: it could not be sent when it was due: ")
+    assert "target" in refused.status_reason
+    assert told_of(refused) == ["campaign.missed"]
+
+
+def test_one_that_our_own_code_fails_over_keeps_no_other_from_starting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken, other = scheduled(in_s=60), scheduled(in_s=60)
+
+    def failing(campaign: PushCampaign) -> None:
+        if campaign.pk == broken.pk:
+            raise KeyError("x")
+        audiences.fix_audience(campaign)
+
+    monkeypatch.setattr(services, "fix_audience", failing)
+    assert services.start_due_campaigns(now=seconds_later(60)) == 1
+    assert (reloaded(broken).status, reloaded(other).status) == ("scheduled", "processing")
 
 
 def test_a_moment_that_has_passed_is_refused() -> None:

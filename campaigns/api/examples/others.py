@@ -36,6 +36,7 @@ _DELIVERY: Final = {
     "message_id": f"msg_{ID}",
     "event": "campaign.completed",
     "campaign_id": 7,
+    "schedule_id": None,
     "occurred_at": MOMENT,
     "state": "delivered",
     "attempts": 1,
@@ -93,6 +94,7 @@ OTHERS: Final[Mapping[str, Mapping[str, Any]]] = {
         }
     ),
     "ChannelChange": asked({"is_active": False}),
+    "Renewal": asked({"overlap_s": 86_400}),
     "Secret": answered({"secret": "whsec_MfKQ9r8G…"}),
     "NoticeDelivery": answered(_DELIVERY),
     "Entry": answered(

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.validators import validate_email
 from rest_framework import serializers
 
+from campaigns.notifications.channels import MAX_OVERLAP, OVERLAP
 from campaigns.notifications.models import Attempt, Channel, ChannelKind, Delivery, Event
 from devices.api.bodies import Strict
 
@@ -95,6 +96,17 @@ class CreatedChannelSerializer(ChannelSerializer):
         fields = [*ChannelSerializer.Meta.fields, "secret"]
 
 
+class RenewalSerializer(Strict):
+    """How a webhook's secret is renewed."""
+
+    overlap_s = serializers.IntegerField(
+        min_value=0,
+        max_value=int(MAX_OVERLAP.total_seconds()),
+        default=int(OVERLAP.total_seconds()),
+        help_text="For how many seconds messages are signed by the old secret as well.",
+    )
+
+
 class SecretSerializer(serializers.Serializer[Any]):
     """A webhook's new secret."""
 
@@ -115,6 +127,7 @@ class NoticeDeliverySerializer(serializers.ModelSerializer[Delivery]):
     message_id = serializers.SerializerMethodField()
     event = serializers.CharField(source="notice.event")
     campaign_id = serializers.IntegerField(source="notice.campaign_id", allow_null=True)
+    schedule_id = serializers.IntegerField(source="notice.schedule_id", allow_null=True)
     occurred_at = serializers.DateTimeField(source="notice.occurred_at")
     log = AttemptSerializer(many=True)
 
@@ -125,6 +138,7 @@ class NoticeDeliverySerializer(serializers.ModelSerializer[Delivery]):
             "message_id",
             "event",
             "campaign_id",
+            "schedule_id",
             "occurred_at",
             "state",
             "attempts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import ClassVar, TypeVar
 
 from django.http import Http404
@@ -24,6 +25,7 @@ from campaigns.notifications.api.serializers import (
     CreatedChannelSerializer,
     NewChannelSerializer,
     NoticeDeliverySerializer,
+    RenewalSerializer,
     SecretSerializer,
     refuse_no_address,
 )
@@ -109,11 +111,16 @@ class ChannelViewSet(
         made = _checked(lambda: channels.test_channel(channel_id=int(pk), clock=timezone.now))
         return Response(NoticeDeliverySerializer(made).data)
 
-    @extend_schema(request=None, responses={200: SecretSerializer})
+    @extend_schema(request=RenewalSerializer, responses={200: SecretSerializer})
     @action(detail=True, methods=["post"], url_path="renew-secret")
     def renew_secret(self, request: Request, pk: str) -> Response:
-        """Give a webhook another secret; it signs with it from now on."""
-        secret = _checked(lambda: channels.renew_secret(channel_id=int(pk)))
+        """Give a webhook another secret; for a while the old one signs as well."""
+        given = RenewalSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        overlap = timedelta(seconds=given.validated_data["overlap_s"])
+        secret = _checked(
+            lambda: channels.renew_secret(channel_id=int(pk), now=timezone.now(), overlap=overlap)
+        )
         return Response({"secret": secret})
 
     @extend_schema(responses={200: NoticeDeliverySerializer(many=True)})

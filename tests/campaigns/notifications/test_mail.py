@@ -15,10 +15,11 @@ from aiosmtpd.handlers import Message as MessageHandler
 from pytest_django import Settings
 
 from campaigns.notifications import unsubscribing
-from campaigns.notifications.models import Attempt, Event
+from campaigns.notifications.models import Attempt, Delivery, Event
 from scripts.embedded.ports import free_port
 from tests.campaigns.notifications.receivers import silent_port
 from tests.campaigns.notifications.stage import deliver, mail_channel, state_of, tell
+from tests.campaigns.schedules.cast import look, make_schedule
 from tests.cast import NOW
 
 pytestmark = pytest.mark.django_db
@@ -172,3 +173,19 @@ def test_a_mail_server_that_is_away_is_tried_again(settings: Settings) -> None:
     deliver()
     assert state_of(told) == "pending"
     assert Attempt.objects.get().error.startswith("ConnectionRefusedError")
+
+
+def test_missed_runs_arrive_with_how_to_list_them(letters: list[EmailMessage]) -> None:
+    mail_channel("ann@example.com")
+    schedule = make_schedule(name="Daily sale")
+    look("8 12:00")
+    Delivery.objects.update(due_at=NOW)
+    deliver()
+    [letter] = letters
+    assert letter["Subject"] == "Runs missed: Daily sale"
+    text, html = parts_of(letter)
+    for part in (text, html):
+        assert f"`manage.py schedules runs {schedule.pk}`" in part
+        assert "It was 10800 s late; up to 3600 s are allowed." in part
+        assert "2026-03-02T09:00:00Z" in part
+    assert "Runs missed                              7" in text

@@ -66,6 +66,24 @@ def test_who_pauses_or_cancels_by_hand_is_not_told_so() -> None:
     assert told_of(campaign) == []
 
 
+def test_a_campaign_whose_time_is_over_is_told() -> None:
+    campaign, _ = planned(2, expires_at=NOW)
+    assert transitions.cancel_if_expired(campaign_id=campaign.pk, now=NOW)
+    [notice] = Notice.objects.all()
+    assert (notice.event, notice.account["remaining"]) == ("campaign.expired", 2)
+
+
+def test_a_campaign_that_our_own_code_fails_over_is_told_with_the_error() -> None:
+    campaign, _ = planned(2)
+    for _ in range(transitions.MAX_ENGINE_FAILURES):
+        transitions.pause_if_stuck(campaign_id=campaign.pk, failure="KeyError: 'x'")
+    [notice] = Notice.objects.all()
+    assert (notice.event, notice.account["status_reason"]) == (
+        "campaign.paused",
+        "our own code failed 5 times: KeyError: 'x'",
+    )
+
+
 def test_a_campaign_that_completes_twice_is_told_twice() -> None:
     campaign, [batch] = planned(1)
     settle_all(batch, Outcome.FAILED)

@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
@@ -29,6 +30,7 @@ def test_the_old_key_can_be_dropped_after_a_rotation(
     channels.create_channel(
         name="team", kind="chat", events=["campaign.failed"], target=SLACK, now=NOW
     )
+    renewed = channels.renew_secret(channel_id=hook.pk, now=timezone.now())
     old, new = settings.FERNET_KEYS[0], Fernet.generate_key().decode()
     settings.FERNET_KEYS = [new, old]
     out = StringIO()
@@ -37,9 +39,21 @@ def test_the_old_key_can_be_dropped_after_a_rotation(
     settings.FERNET_KEYS = [new]
     made = channels.test_channel(channel_id=hook.pk, clock=lambda: NOW)
     assert state_of(made) == "delivered"
-    assert receiver.received[0].headers["webhook-signature"] == Webhook(secret).sign(
-        receiver.received[0].headers["webhook-id"], NOW, receiver.received[0].body.decode()
+    [received] = receiver.received
+    assert received.headers["webhook-signature"].split() == [
+        Webhook(one).sign(received.headers["webhook-id"], NOW, received.body.decode())
+        for one in (renewed, secret)
+    ]
+
+
+def test_an_old_secret_that_signs_nothing_any_more_is_forgotten(receiver: Receiver) -> None:
+    hook, _ = channels.create_channel(
+        name="hook", kind="webhook", events=["campaign.failed"], target=receiver.url, now=NOW
     )
+    channels.renew_secret(channel_id=hook.pk, now=NOW)
+    assert channels.reseal_all(now=NOW + channels.OVERLAP) == 1
+    hook.refresh_from_db()
+    assert (hook.sealed_old_secret, hook.old_secret_until) == ("", None)
 
 
 def test_a_channel_under_none_of_the_keys_is_said_and_left(settings: Settings) -> None:

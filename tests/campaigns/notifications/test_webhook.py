@@ -9,7 +9,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from campaigns.notifications import channels, sealing
 from campaigns.notifications.models import Channel, Event
-from tests.campaigns.notifications.receivers import Receiver
+from tests.campaigns.notifications.receivers import Received, Receiver
 from tests.campaigns.notifications.stage import Clock, deliver, tell
 from tests.cast import NOW
 
@@ -26,6 +26,17 @@ def told_now(receiver: Receiver) -> None:
     [told] = tell(Event.FAILED, status_reason="“bad” image")
     type(told).objects.update(due_at=NOW)
     deliver(Clock(datetime.now(UTC)))
+
+
+def signed_by(received: Received) -> set[str]:
+    """Return the message's signatures."""
+    return set(received.headers["webhook-signature"].split())
+
+
+def sign(received: Received, secret: str) -> str:
+    """Return the message's signature by the secret."""
+    at = datetime.fromtimestamp(int(received.headers["webhook-timestamp"]), tz=UTC)
+    return Webhook(secret).sign(received.headers["webhook-id"], at, received.body.decode())
 
 
 def test_the_receiver_can_verify_it(receiver: Receiver) -> None:
@@ -62,14 +73,26 @@ def test_each_try_has_the_same_id_and_a_timestamp_of_its_own(receiver: Receiver)
     assert first["webhook-signature"] != second["webhook-signature"]
 
 
-def test_a_renewed_secret_signs_from_now_on(receiver: Receiver) -> None:
+def test_after_a_renewal_both_secrets_sign_until_the_overlap_ends(receiver: Receiver) -> None:
     channel, old = made(receiver.url)
-    new = channels.renew_secret(channel_id=channel.pk)
+    new = channels.renew_secret(channel_id=channel.pk, now=NOW, overlap=timedelta(hours=1))
+    for wait in (timedelta(minutes=59), timedelta(hours=1)):
+        channels.test_channel(channel_id=channel.pk, clock=Clock(NOW + wait))
+    during, after = receiver.received
+    assert signed_by(during) == {sign(during, new), sign(during, old)}
+    assert signed_by(after) == {sign(after, new)}
+
+
+def test_a_secret_that_leaked_signs_nothing_more(receiver: Receiver) -> None:
+    channel, leaked = made(receiver.url)
+    newer = channels.renew_secret(channel_id=channel.pk, now=NOW)
+    newest = channels.renew_secret(channel_id=channel.pk, now=NOW, overlap=timedelta())
     told_now(receiver)
     [received] = receiver.received
-    Webhook(new).verify(received.body, received.headers)
-    with pytest.raises(WebhookVerificationError):
-        Webhook(old).verify(received.body, received.headers)
+    Webhook(newest).verify(received.body, received.headers)
+    for gone in (leaked, newer):
+        with pytest.raises(WebhookVerificationError):
+            Webhook(gone).verify(received.body, received.headers)
 
 
 def test_url_and_secret_are_encrypted_at_rest(receiver: Receiver) -> None:

@@ -163,6 +163,25 @@ def test_a_renewed_secret_signs_the_next_message(admin: APIClient, receiver: Rec
     assert Webhook(secret).verify(received.body, received.headers)["type"] == "test"
 
 
+def test_for_a_while_the_old_secret_signs_as_well(admin: APIClient, receiver: Receiver) -> None:
+    channel = webhook_channel(receiver.url)
+    for body, signatures in ({"overlap_s": 60}, 2), ({"overlap_s": 0}, 1), ({}, 2):
+        admin.post(f"{CHANNELS}{channel.pk}/renew-secret/", body, format="json")
+        admin.post(f"{CHANNELS}{channel.pk}/test/")
+        assert len(receiver.received[-1].headers["webhook-signature"].split()) == signatures
+
+
+def test_an_overlap_has_an_end(admin: APIClient, receiver: Receiver) -> None:
+    channel = webhook_channel(receiver.url)
+    answer = admin.post(
+        f"{CHANNELS}{channel.pk}/renew-secret/", {"overlap_s": 2_592_001}, format="json"
+    )
+    assert "less than or equal to 2592000" in refused_field(answer, "overlap_s")
+    sealed = channel.sealed_secret
+    channel.refresh_from_db()
+    assert channel.sealed_secret == sealed
+
+
 def test_only_webhooks_have_a_secret(admin: APIClient) -> None:
     answer = admin.post(f"{CHANNELS}{mail_channel().pk}/renew-secret/")
     assert "Only webhooks are signed." in refused_field(answer, "kind")
