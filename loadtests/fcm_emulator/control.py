@@ -67,6 +67,15 @@ class EmulatorControl:
             counts += self._post("receipts", {"tokens": some, "project": project})["counts"]
         return counts
 
+    def watch(self, tokens: Sequence[str]) -> None:
+        """Have the emulator note when messages to these are accepted, from now to the reset."""
+        self._post("watch", {"tokens": list(tokens)})
+
+    def watched(self) -> list[float]:
+        """Return when messages to the watched targets were accepted (UNIX time), in order."""
+        times: list[float] = self._get("watch")["accepted_at"]
+        return times
+
     def receipts(self, *, project: str | None = None) -> Iterator[Json]:
         """Yield project, token and count of all accepted; asks for `--keep-tokens`."""
         query = f"?project={quote(project)}" if project else ""

@@ -61,6 +61,8 @@ class ControlServer:
         if path == "/_ctl/messages":
             kept = self.in_loop(lambda: list(judge.ledger.messages.get(query.get("token", ""), [])))
             return {"messages": [orjson.loads(body) for body in kept]}
+        if path == "/_ctl/watch":
+            return {"accepted_at": self.in_loop(judge.ledger.watched)}
         if path == "/_ctl/receipts":
             return self._receipts(query.get("project"))
         raise KeyError(path)
@@ -70,10 +72,9 @@ class ControlServer:
         judge = self.judge
         if path == "/_ctl/config":
             return self.in_loop(lambda: self._configure(body))
-        if path == "/_ctl/reset":
-            return self.in_loop(lambda: self._done(judge.reset))
-        if path == "/_ctl/revoke":
-            return self.in_loop(lambda: self._done(judge.access.revoke_all))
+        order = self._order(path, body)
+        if order is not None:
+            return self.in_loop(lambda: self._done(order))
         if path == "/_ctl/receipts":
             return {"counts": self.in_loop(lambda: self._counts(body))}
         if path == "/_ctl/access-token":
@@ -84,6 +85,15 @@ class ControlServer:
             self.in_loop(lambda: judge.access.register(account))
             return account
         raise KeyError(path)
+
+    def _order(self, path: str, body: Any) -> Callable[[], None] | None:
+        """Return what is to be done for a path that answers nothing; None for any other."""
+        judge = self.judge
+        return {
+            "/_ctl/reset": judge.reset,
+            "/_ctl/revoke": judge.access.revoke_all,
+            "/_ctl/watch": lambda: judge.ledger.watch(body["tokens"]),
+        }.get(path)
 
     def _configure(self, changes: Json) -> Json:
         self.judge.configure(self.judge.config.changed(changes))

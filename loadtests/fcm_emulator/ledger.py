@@ -7,6 +7,7 @@ and among ten million the chance that any two are taken for one is below 1 in 10
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 _KEY_BITS = (1 << 60) - 1
@@ -65,6 +66,8 @@ class Ledger:
         self.by_error: Counter[str] = Counter()
         self.first_accept_at: float | None = None
         self.last_accept_at: float | None = None
+        self._watched: set[int] = set()
+        self._watched_at: list[float] = []
         self._steps: dict[int, list[int]] = {}
         """(received, accepted) per step of `STEP_MS`."""
         self._step = -1
@@ -99,7 +102,18 @@ class Ledger:
         if self.first_accept_at is None:
             self.first_accept_at = now
         self.last_accept_at = now
+        if key in self._watched:
+            self._watched_at.append(now)
         self._in_step[1] += 1  # the step of its `receive`, which came just before
+
+    def watch(self, addresses: Iterable[str]) -> None:
+        """Note from now on when a message to one of these is accepted; forget those before."""
+        self._watched = {key_of(address) for address in addresses}
+        self._watched_at = []
+
+    def watched(self) -> list[float]:
+        """Return when messages to the watched addresses were accepted (UNIX time), in order."""
+        return list(self._watched_at)
 
     def keep_message(self, address: str, body: bytes) -> None:
         """Keep an accepted message in full, up to a bound over all."""
