@@ -1,134 +1,127 @@
-"""`scripts/bench`: the whole job beside the bare transport and firebase-admin, in turns.
+"""`scripts/bench`: every figure that the README and docs/performance.md quote, by one command.
 
-Every figure is a ratio within one run: each turn measures all three one after another on the same
-machine, so that a machine that is slower for a while is slower for all of them.
+Each subcommand runs its programs in turns, and writes what came of them as JSON, as a table of
+Markdown and as charts (SVG) beside each other. After every turn, so that what was measured stays
+where a later turn fails.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
-import statistics
-import subprocess
+import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from rich.console import Console
 
+from loadtests.benchmarks.benchmark import Benchmark, BenchmarkFailedError, Plan, Turn
+from loadtests.benchmarks.charts import draw
+from loadtests.benchmarks.results import as_json, results_of
+from loadtests.benchmarks.subjects import imports, job, launch, quota, scale, settle, urgent
+from loadtests.benchmarks.subjects.options import bounded
+from loadtests.benchmarks.table import markdown, print_results
+from loadtests.benchmarks.turns import run_case, run_turns
 
-class BenchmarkFailedError(Exception):
-    """One of the measured programs failed; the message is what it said last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one turn measured, in messages a second."""
-
-    job: float
-    transport: float
-    sdk: float
-    peak_rss_mb: float
-    """All worker processes of the whole job together."""
-
-    @property
-    def share_of_transport(self) -> float:
-        """The share of the bare transport's rate that the whole job reaches."""
-        return self.job / self.transport
-
-    @property
-    def times_sdk(self) -> float:
-        """How many times as fast as firebase-admin's `send_each` the whole job is."""
-        return self.job / self.sdk
+BENCHMARKS = [subject.BENCHMARK for subject in (job, scale, quota, urgent, launch, settle, imports)]
+RIVALS = "rivals"
+"""A subcommand with options and contestants of its own: `loadtests.benchmarks.rivals`."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, print the table, and with `--json` the figures as one object on the last line."""
-    options = _parse(arguments)
-    turns = []
-    for number in range(1, options.runs + 1):
-        print(f"Turn {number} of {options.runs}", file=sys.stderr, flush=True)
-        try:
-            turns.append(_measure(options))
-        except BenchmarkFailedError as failure:
-            print(failure, file=sys.stderr)
-            return 1
-    _print_table(turns)
-    if options.json:
-        print(json.dumps(_figures(turns)))
+    """Measure; return 0, 1 where a program failed, 130 for Ctrl-C."""
+    if arguments and arguments[0] == RIVALS:
+        rivals = importlib.import_module("loadtests.benchmarks.rivals.__main__")
+        return int(rivals.main(list(arguments[1:])))
+    options = parse(arguments)
+    signal.signal(signal.SIGTERM, _unwind)
+    benchmark = next(one for one in BENCHMARKS if one.name == options.benchmark)
+    try:
+        _measure(benchmark, options)
+    except BenchmarkFailedError as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted; what was measured until now is kept.", file=sys.stderr)
+        return 130
     return 0
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options; without a subcommand it is `job`."""
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="The whole job (launch to completed) beside the bare HTTP/2 transport and "
-        "firebase-admin's send_each, all against the emulator over TLS, in turns.",
+        description="Measure the engine on this machine, in turns: medians with their spread, JSON,"
+        " a table and charts.",
     )
-    parser.add_argument("--devices", type=int, default=1_000_000, help="of the whole job")
-    parser.add_argument("--runs", type=int, default=5, help="turns; the median is printed")
-    parser.add_argument("--workers", type=int, default=4, help="sending processes")
-    parser.add_argument("--latency-ms", type=float, default=20.0, help="of the emulated provider")
+    commands = parser.add_subparsers(dest="benchmark", metavar="subject")
+    for benchmark in BENCHMARKS:
+        command = commands.add_parser(
+            benchmark.name, help=benchmark.summary, description=benchmark.summary
+        )
+        benchmark.add_options(command)
+        _add_common(command, benchmark.name)
+    commands.add_parser(RIVALS, help="beside what one would pick instead", add_help=False)
+    words = list(arguments)
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
+        words.insert(0, job.BENCHMARK.name)
+    return parser.parse_args(words)
+
+
+def _add_common(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument("--runs", type=bounded(1, 100), default=5, help="turns (default: 5)")
     parser.add_argument("--json", action="store_true", help="figures on the last line of stdout")
-    return parser.parse_args(arguments)
-
-
-def _measure(options: argparse.Namespace) -> Turn:
-    latency = ["--latency-ms", str(options.latency_ms)]
-    processes = ["--processes", str(options.workers)]
-    size = ["--devices", str(options.devices), "--workers", str(options.workers)]
-    job = _run(["scripts/demo", "--json", "--quota", "0", *latency, *size])
-    messages = ["--messages", str(min(options.devices, 400_000))]
-    bare = ["-m", "loadtests.benchmarks.transport", *latency, *processes]
-    transport = _run([*bare, *messages, "--transport", "http2"])
-    sdk = _run([*bare, "--messages", "20000", "--transport", "sdk"])
-    return Turn(
-        job=job["messages_per_s"],
-        transport=transport["messages_per_s"],
-        sdk=sdk["messages_per_s"],
-        peak_rss_mb=job["peak_rss_mb"],
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path(".data/benchmarks"),
+        help=f"folder of {name}.json, {name}.md and the charts (default: .data/benchmarks)",
     )
 
 
-def _run(command: Sequence[str]) -> dict[str, Any]:
-    """Run a Python program and return the JSON object on its last line."""
-    done = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    lines = (done.stdout or "").strip().splitlines()
-    if done.returncode != 0 or not lines:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        message = f"{' '.join(command)} failed: {said[-1] if said else 'without a word'}"
-        raise BenchmarkFailedError(message)
-    figures: dict[str, Any] = json.loads(lines[-1])
-    return figures
+def _measure(benchmark: Benchmark, options: argparse.Namespace) -> None:
+    """Run the turns; print and write what came of them.
+
+    Raises:
+        BenchmarkFailedError: a program failed; the turns before it are written.
+    """
+    plan = benchmark.plan(options)
+    said = {name: value for name, value in vars(options).items() if name != "output"}
+    turns: list[Turn] = []
+    for turn in run_turns(plan, runs=options.runs, tell=_tell, run=run_case):
+        turns.append(turn)
+        figures = as_json(benchmark.name, plan, turns, options=said, now=datetime.now(UTC))
+        _write(options.output, benchmark.name, plan, turns, figures)
+    print_results(plan, results_of(turns), Console(stderr=options.json, highlight=False))
+    _tell(f"Written to {options.output}/{benchmark.name}*")
+    if options.json:
+        print(json.dumps(figures))
 
 
-def _rows(turns: Sequence[Turn]) -> list[tuple[str, list[float]]]:
-    return [
-        ("whole job, messages/s", [turn.job for turn in turns]),
-        ("bare transport, messages/s", [turn.transport for turn in turns]),
-        ("firebase-admin send_each, messages/s", [turn.sdk for turn in turns]),
-        ("share of the bare transport", [turn.share_of_transport for turn in turns]),
-        ("times send_each", [turn.times_sdk for turn in turns]),
-        ("memory of all workers, MB", [turn.peak_rss_mb for turn in turns]),
-    ]
+def _write(
+    folder: Path, name: str, plan: Plan, turns: Sequence[Turn], figures: dict[str, Any]
+) -> None:
+    results = results_of(turns)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (folder / f"{name}.md").write_text(markdown(plan, results) + "\n", encoding="utf-8")
+    for chart in plan.charts:
+        if (drawing := draw(chart, results)) is not None:
+            (folder / f"{name}-{chart.name}.svg").write_text(drawing, encoding="utf-8")
 
 
-def _print_table(turns: Sequence[Turn]) -> None:
-    print(f"{'':38}{'min':>10}{'median':>10}{'max':>10}")
-    for name, values in _rows(turns):
-        digits = 2 if max(values) < 100 else 0
-        figures = (min(values), statistics.median(values), max(values))
-        print(f"{name:38}" + "".join(f"{value:>10,.{digits}f}" for value in figures))
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
-def _figures(turns: Sequence[Turn]) -> dict[str, Any]:
-    return {
-        name: {"median": statistics.median(values), "runs": values} for name, values in _rows(turns)
-    }
+def _unwind(signum: int, _frame: FrameType | None) -> None:
+    """Leave as by Ctrl-C, so that what was started is stopped in order."""
+    sys.exit(128 + signum)
 
 
 if __name__ == "__main__":

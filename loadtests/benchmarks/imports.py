@@ -18,15 +18,11 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg2
-
+from loadtests.benchmarks.databases import own_database
 from scripts.embedded import running_servers
 
 DATABASE = "pushcore_imports_benchmark"
@@ -64,7 +60,7 @@ def main() -> None:
     rows = parser.parse_args().rows
     with (
         running_servers("benchmark", owner="the benchmark of imports") as servers,
-        _own_database(servers.database_url) as url,
+        own_database(servers.database_url, name=DATABASE) as url,
         tempfile.TemporaryDirectory() as folder,
     ):
         os.environ |= {
@@ -145,21 +141,6 @@ def _write(path: Path, numbers: range, *, version: str) -> Path:
             platform = PLATFORMS[number % len(PLATFORMS)]
             file.write(f"user{number * 9 // 10},{address},{platform},{place},{version}\n")
     return path
-
-
-@contextmanager
-def _own_database(url: str) -> Iterator[str]:
-    """Make a database on the server, and drop it at the end."""
-    server = psycopg2.connect(url)
-    server.autocommit = True
-    try:
-        with server.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-            cursor.execute(f"CREATE DATABASE {DATABASE}")
-            yield urlunsplit(urlsplit(url)._replace(path=f"/{DATABASE}"))
-            cursor.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
-    finally:
-        server.close()
 
 
 def _peak_rss_mb() -> float:

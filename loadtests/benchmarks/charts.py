@@ -1,0 +1,122 @@
+"""Charts as plain SVG: horizontal bars, with the least and the most of the turns as a whisker.
+
+Written by hand, as bars are all that is needed: a plotting library would be the largest
+dependency of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.sax.saxutils import escape
+
+from loadtests.benchmarks.benchmark import Cell, Chart
+from loadtests.benchmarks.results import Results
+from loadtests.benchmarks.table import number
+
+WIDTH, LABELS, RIGHT = 760, 190, 90
+"""Pixels: of all, of the labels on the left, of the numbers on the right."""
+TOP, ROW, BAR = 46, 34, 18
+COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#bab0ac")
+_OPENING = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
+    ' width="{width}" height="{height}" role="img">'
+)
+STYLE = (
+    "text{font:13px system-ui,sans-serif;fill:#24292f}.title{font-weight:600;font-size:15px}"
+    ".small{font-size:11px}.whisker{stroke:#24292f;stroke-width:1.5}"
+    ".goal{stroke:#cf222e;stroke-width:1.5;stroke-dasharray:5 3}"
+)
+
+
+def draw(chart: Chart, results: Results) -> str | None:
+    """Return the chart as SVG; None where nothing of it was measured."""
+    bars = [
+        (label, cells)
+        for label, wanted in chart.bars
+        if (cells := [cell for cell in wanted if cell in results])
+    ]
+    if not bars:
+        return None
+    names = _stacked_figures(bars)
+    height = TOP + ROW * len(bars) + (26 if names else 8)
+    most = max(_reach(cells, results) for _, cells in bars)
+    scale = (WIDTH - LABELS - RIGHT) / (max(most, chart.goal or 0) or 1)
+    parts = [
+        _OPENING.format(width=WIDTH, height=height),
+        f"<title>{escape(chart.title)}</title><style>{STYLE}</style>",
+        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+        f'<text class="title" x="12" y="24">{escape(chart.title)}, {escape(chart.unit)}</text>',
+    ]
+    for row, (label, cells) in enumerate(bars):
+        parts += _bar(label, cells, results, y=TOP + ROW * row, scale=scale, names=names)
+    if chart.goal is not None:
+        parts.append(_goal(chart.goal, x=LABELS + chart.goal * scale, below=TOP + ROW * len(bars)))
+    if names:
+        parts += _legend(names, y=height - 10)
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _stacked_figures(bars: Sequence[tuple[str, list[Cell]]]) -> list[str]:
+    """Return the figures that bars are stacked of, in order; none where no bar is stacked."""
+    if all(len(cells) == 1 for _, cells in bars):
+        return []
+    return list(dict.fromkeys(cell.figure for _, cells in bars for cell in cells))
+
+
+def _reach(cells: Sequence[Cell], results: Results) -> float:
+    if len(cells) == 1:
+        return results[cells[0]].most
+    return sum(results[cell].median for cell in cells)
+
+
+def _bar(
+    label: str,
+    cells: Sequence[Cell],
+    results: Results,
+    *,
+    y: float,
+    scale: float,
+    names: Sequence[str],
+) -> list[str]:
+    parts = [f'<text x="{LABELS - 10}" y="{y + 14}" text-anchor="end">{escape(label)}</text>']
+    x: float = LABELS
+    for cell in cells:
+        width = results[cell].median * scale
+        colour = COLOURS[names.index(cell.figure) % len(COLOURS)] if names else COLOURS[0]
+        parts.append(
+            f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{colour}"/>'
+        )
+        x += width
+    total = sum(results[cell].median for cell in cells)
+    end = x
+    if len(cells) == 1:
+        spread = results[cells[0]]
+        left, right = LABELS + spread.least * scale, LABELS + spread.most * scale
+        middle = y + BAR / 2
+        parts.append(
+            f'<path class="whisker" d="M{left:.1f} {middle}H{right:.1f}'
+            f'M{left:.1f} {middle - 4}v8M{right:.1f} {middle - 4}v8"/>'
+        )
+        end = max(x, right)
+    parts.append(f'<text class="small" x="{end + 6:.1f}" y="{y + 13}">{number(total)}</text>')
+    return parts
+
+
+def _goal(goal: float, *, x: float, below: float) -> str:
+    return (
+        f'<path class="goal" d="M{x:.1f} {TOP - 6}V{below - 8}"/>'
+        f'<text class="small" x="{x:.1f}" y="{TOP - 9}" text-anchor="middle">'
+        f"goal {number(goal)}</text>"
+    )
+
+
+def _legend(names: Sequence[str], *, y: float) -> list[str]:
+    parts = []
+    x = 12.0
+    for index, name in enumerate(names):
+        words = name.rpartition(", ")[2]
+        colour = COLOURS[index % len(COLOURS)]
+        parts.append(f'<rect x="{x:.0f}" y="{y - 9}" width="10" height="10" fill="{colour}"/>')
+        parts.append(f'<text class="small" x="{x + 14:.0f}" y="{y}">{escape(words)}</text>')
+        x += 26 + 6.2 * len(words)
+    return parts

@@ -1,0 +1,1 @@
+"""Programs that measure the whole engine, running: each prints one JSON object."""

@@ -1,0 +1,117 @@
+"""Who of the engine's processes used the processors for how long, and how much memory workers took.
+
+Processor time is what a process used since its start, so the difference of two readings is exact
+for every process that lives at both; the others are read each second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from scripts.demo_run.memory import memory_of
+
+INTERVAL_S = 1.0
+
+
+class Kind(StrEnum):
+    """What a process is there for."""
+
+    SENDING = "sending processes"
+    WORKER_MAIN = "Celery's main process"
+    EMULATOR = "emulator"
+    POSTGRES = "PostgreSQL"
+    REDIS = "Valkey"
+    WEB = "web server"
+    BEAT = "beat"
+    BENCHMARK = "the benchmark itself"
+
+
+NOT_OURS = (Kind.EMULATOR, Kind.BENCHMARK)
+"""Costs that no engine has whose provider is elsewhere."""
+
+
+def kind_of(command: Sequence[str], parent: Sequence[str]) -> Kind:
+    """Return what a process is, by its command line and its parent's."""
+    words = " ".join(command)
+    program = command[0] if command else ""
+    if program.startswith("postgres:") or program.endswith("/postgres"):
+        return Kind.POSTGRES
+    if "valkey-server" in program or "redis-server" in program:
+        return Kind.REDIS
+    if "fcm_emulator" in words:
+        return Kind.EMULATOR
+    if "celery" in command:
+        if "worker" not in command:
+            return Kind.BEAT
+        # A forked child keeps the command line of the process that it came from.
+        return Kind.SENDING if "worker" in parent and "celery" in parent else Kind.WORKER_MAIN
+    return Kind.WEB if "granian" in words else Kind.BENCHMARK
+
+
+class Processors:
+    """Reads this process and all below it until the `with` block ends."""
+
+    def __init__(self) -> None:
+        self.peak_bytes = 0
+        """Of all worker processes together."""
+        self._root = psutil.Process()
+        self._used: dict[tuple[int, float], tuple[Kind, float]] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="processors", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._read()
+        self._before = self._totals()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._read()
+
+    def seconds(self) -> dict[Kind, float]:
+        """Return the processor seconds of each kind since the block began."""
+        totals = self._totals()
+        return {kind: max(0.0, totals[kind] - self._before[kind]) for kind in Kind}
+
+    def _watch(self) -> None:
+        while not self._ended.wait(INTERVAL_S):
+            self._read()
+
+    def _read(self) -> None:
+        memory = 0
+        for process in (self._root, *self._root.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                key = (process.pid, process.create_time())
+                known = self._used.get(key)
+                kind = known[0] if known else self._kind(process)
+                times = process.cpu_times()
+                self._used[key] = (kind, times.user + times.system)
+                if kind in (Kind.SENDING, Kind.WORKER_MAIN):
+                    memory += memory_of(process)
+        self.peak_bytes = max(self.peak_bytes, memory)
+
+    @staticmethod
+    def _kind(process: psutil.Process) -> Kind:
+        parent = process.parent()
+        return kind_of(process.cmdline(), parent.cmdline() if parent else ())
+
+    def _totals(self) -> Counter[Kind]:
+        totals: Counter[Kind] = Counter()
+        for kind, seconds in list(self._used.values()):
+            totals[kind] += seconds  # type: ignore[assignment]  # a Counter of seconds
+        return totals

@@ -1,0 +1,80 @@
+"""An urgent campaign while a large one goes out, beside the same on an idle engine."""
+
+from __future__ import annotations
+
+import argparse
+
+from loadtests.benchmarks.benchmark import Benchmark, Cell, Chart, Goal, Plan, Ratio
+from loadtests.benchmarks.subjects.options import add_devices, add_engine, bounded, engine_case
+
+CASE = "1,000 urgent devices"
+WAYS = ("idle", "beside bulk")
+FIGURES = ("first p50 ms", "first p99 ms", "last p50 ms", "last p99 ms")
+FIRST = "first p99 ms"
+SLOWDOWN = Ratio(
+    "first p99, beside bulk by idle",
+    Cell(CASE, f"beside bulk, {FIRST}"),
+    Cell(CASE, f"idle, {FIRST}"),
+)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add_devices(parser)
+    add_engine(parser)
+    parser.add_argument(
+        "--launches", type=bounded(1, 100), default=20, help="each way (default: 20)"
+    )
+    parser.add_argument(
+        "--quota",
+        type=bounded(6_000, 1_000_000_000),
+        default=600_000,
+        help="messages a minute (default: 600,000)",
+    )
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    at_quota_s = options.devices / (options.quota / 60)
+    case = engine_case(
+        CASE,
+        "urgent",
+        options,
+        *("--quota", str(options.quota)),
+        *("--launches", str(options.launches)),
+        devices=options.devices,
+        limit_s=2 * at_quota_s + 10 * options.launches,
+    )
+    shown = [f"{way}, {figure}" for figure in FIGURES for way in WAYS]
+    return Plan(
+        cases=(case,),
+        shown=(*shown, "http_429"),
+        ratios=(SLOWDOWN,),
+        goals=(
+            Goal(
+                words="beside bulk, first acceptance p99, ms",
+                cell=Cell(CASE, f"beside bulk, {FIRST}"),
+                most=500,
+            ),
+            Goal(
+                words="beside bulk, last acceptance p99, ms",
+                cell=Cell(CASE, "beside bulk, last p99 ms"),
+                most=1_500,
+            ),
+            Goal(words=SLOWDOWN.name, cell=SLOWDOWN.cell, most=2),
+        ),
+        charts=(
+            Chart(
+                name="arrival",
+                title="From /send/ to acceptance",
+                unit="ms",
+                bars=tuple((name, (Cell(CASE, name),)) for name in shown),
+            ),
+        ),
+    )
+
+
+BENCHMARK = Benchmark(
+    name="urgent",
+    summary="an urgent campaign while a large one goes out at the quota",
+    add_options=_add_options,
+    plan=_plan,
+)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from loadtests.benchmarks.benchmark import Cell, Chart
+from loadtests.benchmarks.charts import COLOURS, LABELS, RIGHT, WIDTH, draw
+from loadtests.benchmarks.results import Results, Spread
+
+SVG = "{http://www.w3.org/2000/svg}"
+SLOW, FAST = Cell("slow", "rate"), Cell("fast", "rate")
+RESULTS: Results = {
+    SLOW: Spread(50.0, 40.0, 60.0, ()),
+    FAST: Spread(90.0, 80.0, 100.0, ()),
+    Cell("slow", "cpu"): Spread(25.0, 25.0, 25.0, ()),
+}
+ROOM = WIDTH - LABELS - RIGHT
+
+
+def drawn(*bars: tuple[str, tuple[Cell, ...]], goal: float | None = None) -> ET.Element:
+    chart = Chart(name="c", title="Rates <of> both", unit="1/s", bars=bars, goal=goal)
+    svg = draw(chart, RESULTS)
+    assert svg is not None
+    return ET.fromstring(svg)
+
+
+def bars_of(svg: ET.Element) -> list[tuple[float, float]]:
+    """Return left edge and width of each coloured rectangle that is a bar."""
+    found = [one for one in svg.iter(f"{SVG}rect") if one.get("height") == "18"]
+    return [(float(one.get("x", 0)), float(one.get("width", 0))) for one in found]
+
+
+def texts_of(svg: ET.Element) -> list[str]:
+    return [one.text or "" for one in svg.iter(f"{SVG}text")]
+
+
+def test_bars_are_as_long_as_their_medians_and_the_longest_whisker_fills_the_room() -> None:
+    svg = drawn(("slow", (SLOW,)), ("fast", (FAST,)))
+    assert bars_of(svg) == [(LABELS, ROOM * 0.5), (LABELS, ROOM * 0.9)]
+    whiskers = [one.get("d") for one in svg.iter(f"{SVG}path")]
+    assert whiskers[1] is not None
+    assert whiskers[1].startswith(f"M{LABELS + ROOM * 0.8:.1f} ")
+    assert f"H{LABELS + ROOM:.1f}" in whiskers[1]
+
+
+def test_labels_and_numbers_are_written_and_escaped() -> None:
+    svg = drawn(("a & b", (SLOW,)))
+    assert texts_of(svg) == ["Rates <of> both, 1/s", "a & b", "50"]
+
+
+def test_a_stacked_bar_has_its_parts_end_to_end_a_sum_and_a_legend() -> None:
+    svg = drawn(("slow", (SLOW, Cell("slow", "cpu"))))
+    assert bars_of(svg) == [
+        (LABELS, pytest.approx(ROOM * 2 / 3, abs=0.1)),
+        (pytest.approx(LABELS + ROOM * 2 / 3, abs=0.1), pytest.approx(ROOM / 3, abs=0.1)),
+    ]
+    assert texts_of(svg)[2:] == ["75", "rate", "cpu"]
+    fills = [one.get("fill") for one in svg.iter(f"{SVG}rect")]
+    assert fills[1:] == [COLOURS[0], COLOURS[1], COLOURS[0], COLOURS[1]]
+
+
+def test_a_goal_beyond_all_bars_is_still_on_the_chart() -> None:
+    svg = drawn(("slow", (SLOW,)), goal=200.0)
+    assert bars_of(svg) == [(LABELS, ROOM * 0.25)]
+    assert "goal 200" in texts_of(svg)
+
+
+def test_what_was_not_measured_is_left_out() -> None:
+    svg = drawn(("slow", (SLOW,)), ("10M", (Cell("10M", "rate"),)))
+    assert len(bars_of(svg)) == 1
+    chart = Chart(name="c", title="t", unit="u", bars=(("10M", (Cell("10M", "rate"),)),))
+    assert draw(chart, RESULTS) is None

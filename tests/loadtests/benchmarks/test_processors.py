@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from loadtests.benchmarks.engine.processors import Kind, Processors, kind_of
+
+WORKER = ["python", "-m", "celery", "--app", "settings.celery", "worker", "--pool", "prefork"]
+PARENT = ["python", "-m", "loadtests.benchmarks.engine.job"]
+
+
+@pytest.mark.parametrize(
+    ("command", "parent", "kind"),
+    [
+        (WORKER, PARENT, Kind.WORKER_MAIN),
+        (WORKER, WORKER, Kind.SENDING),
+        (["python", "-m", "celery", "--app", "settings.celery", "beat"], PARENT, Kind.BEAT),
+        (["python", "-m", "granian", "settings.wsgi:application"], PARENT, Kind.WEB),
+        (["python", "-m", "loadtests.fcm_emulator", "--quota", "0"], PARENT, Kind.EMULATOR),
+        (["/srv/pginstall18/bin/postgres", "-D", "/data"], PARENT, Kind.POSTGRES),
+        (["postgres: pushcore pushcore 127.0.0.1(6000) idle"], ["postgres"], Kind.POSTGRES),
+        (["/srv/valkey-server 127.0.0.1:6379"], PARENT, Kind.REDIS),
+        (PARENT, [], Kind.BENCHMARK),
+        ([], [], Kind.BENCHMARK),
+    ],
+)
+def test_a_process_is_known_by_its_command_line(
+    command: list[str], parent: list[str], kind: Kind
+) -> None:
+    assert kind_of(command, parent) == kind
+
+
+def test_only_what_is_used_within_the_block_is_counted() -> None:
+    sum(range(3_000_000))
+    with Processors() as processors:
+        pass
+    assert processors.seconds()[Kind.BENCHMARK] < 0.05
+    with Processors() as processors:
+        sum(range(10_000_000))
+    assert processors.seconds()[Kind.BENCHMARK] > 0.05
