@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from loadtests.simulation.calibration import Run, UncalibratedError, read_runs
+from loadtests.simulation.costs import MEASURED as MEASURED_COSTS
+from loadtests.simulation.costs import Costs
 from loadtests.simulation.model import Fleet, Forecast, forecast
 
 DESCRIPTION = """\
@@ -19,8 +23,8 @@ How long a campaign takes on a fleet that you do not have yet, and what holds it
 discrete-event model with the costs of docs/performance.md. docs/scaling.md says what to make of it.
 """
 MEASURED = (
-    ("1M, no quota, all on 2 cores", Fleet(devices=1_000_000, quota_per_minute=0), 22_580.0),
-    ("1M, quota 600,000, all on 2 cores", Fleet(devices=1_000_000), 9_790.0),
+    Run("1M, no quota, all on 2 cores", Fleet(devices=1_000_000, quota_per_minute=0), 22_580.0),
+    Run("1M, quota 600,000, all on 2 cores", Fleet(devices=1_000_000), 9_790.0),
 )
 """Runs that were measured (messages a second; docs/performance.md), to hold the model against."""
 ADVICE = {
@@ -33,12 +37,18 @@ ADVICE = {
 
 
 def main(arguments: list[str]) -> int:
-    """Print what is asked for; return 0."""
+    """Print what is asked for; return 0, or 1 where the model is off or has no costs."""
     options = _parse(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    try:
+        runs = read_runs(options.results) if options.results else list(MEASURED)
+    except UncalibratedError as exc:
+        print(exc, file=sys.stderr)
+        return 1
     if options.check:
-        return _check(console)
-    fleets = list(_grid()) if options.grid else [_fleet(options)]
+        return _check(runs, console)
+    costs = runs[0].fleet.costs if options.results else MEASURED_COSTS
+    fleets = list(_grid(costs)) if options.grid else [_fleet(options, costs)]
     results = [(fleet, forecast(fleet)) for fleet in fleets]
     if options.json:
         print(json.dumps([_as_json(*result) for result in results]))
@@ -70,6 +80,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         )
     parser.add_argument("--grid", action="store_true", help="1M to 1B devices, 1 to 200 projects")
     parser.add_argument("--check", action="store_true", help="the model beside what was measured")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="FOLDER",
+        help="take costs and measured runs from what scripts/bench scale and quota wrote there",
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     return parser.parse_args(arguments)
 
@@ -82,7 +98,7 @@ def _count(text: str) -> int:
     return number
 
 
-def _fleet(options: argparse.Namespace) -> Fleet:
+def _fleet(options: argparse.Namespace, costs: Costs) -> Fleet:
     return Fleet(
         devices=options.devices,
         projects=options.projects,
@@ -92,10 +108,11 @@ def _fleet(options: argparse.Namespace) -> Fleet:
         quota_per_minute=options.quota,
         database_cores=options.database_cores,
         brokers=options.brokers,
+        costs=costs,
     )
 
 
-def _grid() -> Iterator[Fleet]:
+def _grid(costs: Costs) -> Iterator[Fleet]:
     """Yield fleets that carry their projects' quota, and some that do not."""
     for devices in (1_000_000, 10_000_000, 100_000_000, 1_000_000_000):
         for projects, machines, database_cores, brokers in (
@@ -113,6 +130,7 @@ def _grid() -> Iterator[Fleet]:
                 processes=8,
                 database_cores=database_cores,
                 brokers=brokers,
+                costs=costs,
             )
 
 
@@ -156,14 +174,16 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3_600:.1f} h"
 
 
-def _check(console: Console) -> int:
+def _check(runs: Sequence[Run], console: Console) -> int:
     """Show the model beside the measured runs; return 1 where it is off by more than 15 %."""
     is_off = False
-    for name, fleet, measured in MEASURED:
-        said = forecast(fleet).messages_per_s
-        error = said / measured - 1
+    for run in runs:
+        said = forecast(run.fleet).messages_per_s
+        error = said / run.messages_per_s - 1
         is_off |= abs(error) > 0.15
-        console.print(f"{name}: measured {measured:,.0f}/s, model {said:,.0f}/s ({error:+.1%})")
+        console.print(
+            f"{run.name}: measured {run.messages_per_s:,.0f}/s, model {said:,.0f}/s ({error:+.1%})"
+        )
     return 1 if is_off else 0
 
 

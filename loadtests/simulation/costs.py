@@ -27,6 +27,9 @@ class Costs:
     """Redis: the message, its result and the chord's counter. One process: one core, always."""
     emulator_cpu: float = BATCH * 18e-6
     """The emulated provider; only where it shares the machine. The real one is elsewhere."""
+    aside_cpu: float = 0.0
+    """Web server, beat and whoever watches; only where they share the machine. In the figures taken
+    by hand it stands in the others'."""
     latency_s: float = 0.020
     """From request to answer."""
     in_flight: int = 500

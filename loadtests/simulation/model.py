@@ -152,7 +152,7 @@ class _Run:
         costs, fleet = self._fleet.costs, self._fleet
         cpu = costs.send_cpu + costs.settle_cpu
         if not fleet.database_cores:  # everything shares one machine: the emulator, too
-            cpu += costs.emulator_cpu
+            cpu += costs.emulator_cpu + costs.aside_cpu
         yield from machine.work(cpu * self._bundle)
         waits = math.ceil(BATCH / costs.in_flight) * self._bundle
         yield self._env.timeout(waits * costs.latency_s)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from loadtests.simulation.__main__ import MEASURED
+from loadtests.simulation.calibration import Run
 from loadtests.simulation.costs import Costs
 from loadtests.simulation.model import Fleet, forecast
 
@@ -21,11 +22,9 @@ FREE = Costs(
 )
 
 
-@pytest.mark.parametrize(("name", "fleet", "measured"), MEASURED, ids=[one[0] for one in MEASURED])
-def test_the_model_is_within_15_percent_of_what_was_measured(
-    name: str, fleet: Fleet, measured: float
-) -> None:
-    assert forecast(fleet).messages_per_s == pytest.approx(measured, rel=0.15)
+@pytest.mark.parametrize("run", MEASURED, ids=lambda run: str(run.name))
+def test_the_model_is_within_15_percent_of_what_was_measured(run: Run) -> None:
+    assert forecast(run.fleet).messages_per_s == pytest.approx(run.messages_per_s, rel=0.15)
 
 
 def test_the_quota_alone_decides_where_nothing_else_costs() -> None:
