@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import repeat
@@ -59,6 +59,10 @@ def storable(text: str) -> str:
     return text.replace("\0", "")
 
 
+ByPlatform = dict[str, list[int]]
+"""Platform → how many of its devices have each outcome, in the order of their numbers."""
+
+
 @dataclass(slots=True)
 class Entry:
     """The ledger's account of one batch while a worker holds it."""
@@ -77,6 +81,10 @@ class Entry:
     """When it was last claimed: what was due then is what its holder sends."""
     counted: Counts
     """What the campaign's counters hold of it already."""
+    by_platform: ByPlatform
+    """As it was when the account was opened; `by_platform_now` follows."""
+    sent: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """How many of those that were sent to have (platform, outcome)."""
     started: bool = False
     """Whether a message of this claim may have left."""
     dead: list[tuple[int, str]] = field(default_factory=list)
@@ -98,7 +106,31 @@ class Entry:
             crashes=batch.crashes,
             sent_at=batch.sent_at,
             counted=Counts.of(batch.outcomes or []),
+            by_platform=batch.by_platform,
         )
+
+    def by_platform_now(self) -> ByPlatform | None:
+        """Return the account by platform; None where it does not follow from what was sent.
+
+        So it is where a device was settled without being sent to, or is of another platform by now.
+        """
+        account = {platform: [*counts] for platform, counts in self.by_platform.items()}
+        for (platform, outcome), devices in self.sent.items():
+            counts = account.setdefault(platform, [0] * len(Outcome))
+            counts[Outcome.PENDING] -= devices
+            counts[outcome] += devices
+        if any(counts[Outcome.PENDING] < 0 for counts in account.values()):
+            return None
+        found = Counter(self.outcomes)
+        whole = [sum(counts) for counts in zip(*account.values(), strict=True)]
+        return account if whole == [found[outcome] for outcome in Outcome] else None
+
+    def count_by_platform(self, platforms: Iterable[str]) -> ByPlatform:
+        """Return the account by platform, from the platform of each device."""
+        account: ByPlatform = {}
+        for platform, outcome in zip(platforms, self.outcomes, strict=True):
+            account.setdefault(platform, [0] * len(Outcome))[outcome] += 1
+        return account
 
     @property
     def campaign(self) -> PushCampaign:

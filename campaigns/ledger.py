@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import F
 
-from campaigns.entry import Counts, Entry, storable
+from campaigns.entry import ByPlatform, Counts, Entry, storable
 from campaigns.models import DeliveryBatch, PushCampaign
 from campaigns.states import STOPPED, BatchState
+from devices.models import DeviceToken
 from devices.services import deactivate_dead
 from pushcore.outcomes import Outcome
 
@@ -93,7 +94,8 @@ UPDATE campaigns_deliverybatch
        errors = %(errors)s::jsonb, retries = %(retries)s::jsonb, maybe_sent = %(maybe_sent)s,
        crashes = crashes + %(crashed)s, settled_at = %(settled_at)s,
        success_count = %(success)s, failure_count = %(failure)s, invalid_count = %(invalid)s,
-       unknown_count = %(unknown)s, skipped_count = %(skipped)s
+       unknown_count = %(unknown)s, skipped_count = %(skipped)s,
+       by_platform = %(by_platform)s::jsonb
  WHERE id = %(batch_id)s AND state = %(before)s AND attempt = %(attempt)s
 """
 
@@ -119,12 +121,19 @@ def _write_if(
         "errors": json.dumps(entry.errors),
         "retries": json.dumps({str(place): kept for place, kept in entry.retries.items()}),
         "maybe_sent": entry.maybe_sent and pending > 0,
+        "by_platform": json.dumps(entry.by_platform_now() or _recounted(entry)),
         "crashed": int(crashed),
         "settled_at": None if pending else now,
     }
     with connection.cursor() as cursor:
         cursor.execute(_WRITE, values)
         return int(cursor.rowcount) == 1
+
+
+def _recounted(entry: Entry) -> ByPlatform:
+    devices = DeviceToken.objects.filter(pk__in=entry.device_ids)
+    platforms = dict(devices.values_list("pk", "platform"))
+    return entry.count_by_platform(platforms.get(device, "") for device in entry.device_ids)
 
 
 def _text_array(texts: Sequence[str | None]) -> str | list[str | None]:
@@ -178,6 +187,17 @@ def rewrite_open_batch(
     return written
 
 
+# Of each platform: pending, success, invalid, failed, unknown, skipped.
+_EACH_PLATFORM = """(
+               SELECT coalesce(jsonb_object_agg(key, jsonb_build_array({})), '{{}}')
+                 FROM jsonb_each(by_platform))"""
+_PENDING_AS_SKIPPED = _EACH_PLATFORM.format(
+    "0, value->1, value->2, value->3, value->4, (value->5)::int + (value->0)::int"
+)
+_FAILED_AS_PENDING = _EACH_PLATFORM.format(
+    "(value->0)::int + (value->3)::int, value->1, value->2, 0, value->4, value->5"
+)
+
 _SKIP_UNTRIED = """
 WITH untried AS (
     SELECT id, skipped_count AS before FROM campaigns_deliverybatch
@@ -188,6 +208,7 @@ WITH untried AS (
     UPDATE campaigns_deliverybatch AS batch
        SET state = 'cancelled', retry_at = NULL, dispatched_at = NULL, settled_at = %(now)s,
            skipped_count = cardinality(device_ids) - success_count - failure_count - unknown_count,
+           by_platform = {by_platform},
            outcomes = array_replace(
                coalesce(outcomes, array_fill(0::smallint, ARRAY[cardinality(device_ids)])),
                0::smallint, %(skipped)s::smallint)
@@ -199,7 +220,7 @@ WITH untried AS (
 UPDATE campaigns_pushcampaign SET skipped_count = skipped_count + total.fresh
   FROM total WHERE campaigns_pushcampaign.id = %(campaign_id)s
 RETURNING total.batches
-"""
+""".replace("{by_platform}", _PENDING_AS_SKIPPED)
 
 
 def skip_untried_batches(*, campaign_id: int, now: datetime, limit: int) -> int:
@@ -230,6 +251,7 @@ WITH failed AS (
     UPDATE campaigns_deliverybatch AS batch
        SET state = 'pending', settled_at = NULL, crashes = 0, failure_count = invalid_count,
            outcomes = array_replace(outcomes, %(failed)s::smallint, 0::smallint),
+           by_platform = {by_platform},
            errors = (SELECT coalesce(jsonb_object_agg(error.key, error.value), '{}')
                        FROM jsonb_each(errors) AS error
                       WHERE outcomes[error.key::int + 1] <> %(failed)s)
@@ -242,7 +264,7 @@ UPDATE campaigns_pushcampaign
    SET failure_count = failure_count - total.devices, sent_count = sent_count - total.devices
   FROM total WHERE campaigns_pushcampaign.id = %(campaign_id)s
 RETURNING total.devices
-"""
+""".replace("{by_platform}", _FAILED_AS_PENDING)
 
 
 def reopen_failed(*, campaign_id: int) -> int:

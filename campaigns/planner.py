@@ -20,6 +20,7 @@ from campaigns.audiences import audience_of
 from campaigns.models import Lane, PushCampaign
 from devices.audience import newest_device_id, next_window
 from devices.models import DeviceToken
+from pushcore.messages import Platform
 
 FIRST_SLICE_BATCHES = 20
 """Small, so that the first messages leave while the rest is being planned."""
@@ -29,11 +30,13 @@ _WRITE_SLICE = """
 WITH audience AS ({audience} LIMIT %s),
 numbered AS ({numbered}),
 grouped AS (
-    SELECT place, due_at, array_agg(id ORDER BY id) AS ids FROM numbered GROUP BY due_at, place
+    SELECT place, due_at, array_agg(id ORDER BY id) AS ids, {by_platform} AS by_platform
+      FROM numbered GROUP BY due_at, place
 ),
 written AS (
-    INSERT INTO campaigns_deliverybatch (campaign_id, project_id, seq, retry_at, device_ids)
-    SELECT %s, %s, %s + row_number() OVER (ORDER BY due_at, place) - 1, due_at, ids
+    INSERT INTO campaigns_deliverybatch
+        (campaign_id, project_id, seq, retry_at, device_ids, by_platform)
+    SELECT %s, %s, %s + row_number() OVER (ORDER BY due_at, place) - 1, due_at, ids, by_platform
       FROM grouped ORDER BY due_at, place
     RETURNING device_ids
 )
@@ -41,15 +44,23 @@ SELECT count(*), coalesce(sum(cardinality(device_ids)), 0),
        max(device_ids[cardinality(device_ids)])
   FROM written
 """
+_BY_PLATFORM = "jsonb_build_object({})".format(
+    ", ".join(
+        f"'{one}', jsonb_build_array(count(*) FILTER (WHERE platform = '{one}'), 0, 0, 0, 0, 0)"
+        for one in Platform
+    )
+)
+"""All of them are pending yet."""
 _AT_ONCE = """
-    SELECT id, NULL::timestamptz AS due_at, (row_number() OVER (ORDER BY id) - 1) / %s AS place
+    SELECT id, platform, NULL::timestamptz AS due_at,
+           (row_number() OVER (ORDER BY id) - 1) / %s AS place
       FROM audience
 """
 _IN_LOCAL_TIME = """
-    SELECT id, due_at,
+    SELECT id, platform, due_at,
            (row_number() OVER (PARTITION BY due_at ORDER BY id) - 1) / %s AS place
       FROM (
-        SELECT audience.id, coalesce(clock.due_at, %s) AS due_at
+        SELECT audience.id, audience.platform, coalesce(clock.due_at, %s) AS due_at
           FROM audience
           LEFT JOIN unnest(%s::text[], %s::timestamptz[]) AS clock (zone, due_at)
             ON clock.zone = audience.timezone
@@ -152,12 +163,12 @@ def _slice_statement(
     the first `seq`.
     """
     size, *common = batch
-    if not campaign.local_time:
-        sql, params = devices.values("id").query.sql_with_params()
-        return _WRITE_SLICE.format(audience=sql, numbered=_AT_ONCE), [*params, limit, size, *common]
-    # Read with the device only here: an index alone answers for the ids.
-    sql, params = devices.values("id", "timezone").query.sql_with_params()
-    moments = local_time.moments_of(campaign)
-    clocks = [moments[""], list(moments), list(moments.values())]
-    statement = _WRITE_SLICE.format(audience=sql, numbered=_IN_LOCAL_TIME)
+    clocks: list[Any] = []
+    columns, numbered = ["id", "platform"], _AT_ONCE
+    if campaign.local_time:
+        columns, numbered = [*columns, "timezone"], _IN_LOCAL_TIME
+        moments = local_time.moments_of(campaign)
+        clocks = [moments[""], list(moments), list(moments.values())]
+    sql, params = devices.values(*columns).query.sql_with_params()
+    statement = _WRITE_SLICE.format(audience=sql, numbered=numbered, by_platform=_BY_PLATFORM)
     return statement, [*params, limit, size, *clocks, *common]

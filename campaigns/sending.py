@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
@@ -34,6 +36,7 @@ from pushcore.retry import Guarantee
 logger = logging.getLogger(__name__)
 
 _PLATFORMS = {platform.value: platform for platform in Platform}
+_platform_of = attrgetter("platform")
 _KINDS = {kind.value: kind for kind in AddressKind}
 _AWAY = (OperationalError, InterfaceError)
 """The database is away, or this connection to it is."""
@@ -158,6 +161,7 @@ def _record(
     answered_at: float,
 ) -> None:
     """Write the report into the account; the times are in seconds since the epoch."""
+    entry.sent = Counter(zip(map(_platform_of, devices), report.outcomes, strict=True))
     for index, place in enumerate(places):
         outcome = report.outcomes[index]
         if outcome == Outcome.SUCCESS:

@@ -206,7 +206,9 @@ class StatsQuerySerializer(serializers.Serializer[Any]):
 class PlatformCountsSerializer(serializers.Serializer[Any]):
     """The account of one platform."""
 
-    platform = serializers.CharField(help_text="Empty for devices that were deleted since.")
+    platform = serializers.CharField(
+        help_text="Empty for devices that were deleted before they were sent to."
+    )
     total = serializers.IntegerField()
     sent = serializers.IntegerField()
     success = serializers.IntegerField()

@@ -91,6 +91,12 @@ class DeliveryBatch(models.Model):
         db_default={},
         help_text="Waiting devices only: index → [attempts, ambiguous, since, due, code].",
     )
+    by_platform = models.JSONField(
+        default=dict,
+        db_default={},
+        help_text="Platform → how many of its devices have each outcome, in the order of their "
+        "numbers, pending first; empty for devices that have been deleted.",
+    )
     success_count = models.PositiveSmallIntegerField(default=0, db_default=0)
     failure_count = models.PositiveSmallIntegerField(default=0, db_default=0)
     invalid_count = models.PositiveSmallIntegerField(default=0, db_default=0)

@@ -12,6 +12,7 @@ from campaigns.entry import Entry, Waiting
 from campaigns.ledger import claim_pending_batch, settle_held_batch
 from campaigns.models import DeliveryBatch, PushCampaign
 from campaigns.states import BatchState, CampaignStatus
+from devices.models import DeviceToken
 from pushcore.outcomes import Outcome
 from pushcore.retry import Guarantee
 from tests.campaigns.conftest import Broker
@@ -93,6 +94,12 @@ class PlayedWorker:
 def _fill_in(held: Held, outcomes: Sequence[int], *, now: datetime) -> list[int]:
     """Write the outcomes into the account; return the devices that surely got nothing."""
     entry, unsent = held.entry, []
+    sent = {
+        entry.device_ids[place]: max(outcome, 0)
+        for place, outcome in zip(held.places, outcomes, strict=False)
+    }
+    devices = DeviceToken.objects.filter(pk__in=sent).values_list("pk", "platform")
+    entry.sent = Counter((platform, sent[pk]) for pk, platform in devices)
     stamp = now.timestamp()
     for place, outcome in zip(held.places, outcomes, strict=False):
         if outcome >= 0:

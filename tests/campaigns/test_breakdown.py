@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import redis
 from django.core.cache.backends.base import BaseCache
+from pytest_django import DjangoAssertNumQueries
 
 from campaigns import services
 from campaigns.breakdown import ErrorCount, PlatformCounts, count_by_error, count_by_platform
@@ -58,12 +61,69 @@ def test_each_platform_has_an_account_that_adds_up_to_the_campaigns() -> None:
     ]
 
 
-def test_a_device_that_was_deleted_since_counts_under_no_platform() -> None:
+def test_each_device_counts_under_its_platform_before_anything_is_sent() -> None:
+    project = make_project()
+    make_devices(project, 2)
+    make_devices(project, 1, platform="web")
+    campaign = make_campaign()
+    start_and_plan(campaign)
+    assert count_by_platform(campaign) == [
+        PlatformCounts("android", 2, 0, 0, 0, 0, 0, 0, 2),
+        PlatformCounts("web", 1, 0, 0, 0, 0, 0, 0, 1),
+    ]
+
+
+def test_a_device_that_is_deleted_before_it_is_sent_to_counts_under_no_platform() -> None:
+    project = make_project()
+    [_, deleted, _] = make_devices(project, 3, platform="ios")
+    campaign = make_campaign()
+    [batch] = start_and_plan(campaign)
+    deleted.delete()
+    settle_all(batch, Outcome.SUCCESS)
+    assert count_by_platform(campaign) == [
+        PlatformCounts("", 1, 1, 1, 0, 0, 0, 0, 0),
+        PlatformCounts("ios", 2, 2, 2, 0, 0, 0, 0, 0),
+    ]
+
+
+def test_a_device_that_is_deleted_afterwards_counts_as_before() -> None:
     campaign = mixed()
+    before = count_by_platform(campaign)
     DeviceToken.objects.filter(platform="ios").delete()
-    assert [(one.platform, one.total) for one in count_by_platform(campaign)] == [
-        ("", 3),
-        ("android", 4),
+    assert count_by_platform(campaign) == before
+
+
+def test_what_was_sent_is_counted_without_asking_for_the_devices(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    make_devices(make_project(), 3, platform="ios")
+    campaign = make_campaign()
+    [batch] = start_and_plan(campaign)
+    entry = claim(batch)
+    entry.settle_pending(Outcome.SUCCESS, code="")
+    entry.sent = Counter({("ios", int(Outcome.SUCCESS)): 3})
+    with django_assert_num_queries(4):  # a savepoint, the batch, the campaign, the savepoint
+        assert settle_held_batch(entry, now=NOW)
+    assert count_by_platform(campaign) == [PlatformCounts("ios", 3, 3, 3, 0, 0, 0, 0, 0)]
+
+
+def test_an_account_that_does_not_follow_from_what_was_sent_is_counted_anew() -> None:
+    """A device of another platform by now, and one that was settled without being sent to."""
+    project = make_project()
+    make_devices(project, 2)
+    [changed] = make_devices(project, 1, platform="ios")
+    campaign = make_campaign()
+    [batch] = start_and_plan(campaign)
+    DeviceToken.objects.filter(pk=changed.pk).update(platform="web")
+    entry = claim(batch)
+    entry.settle_device(0, Outcome.SKIPPED, code="INACTIVE")
+    entry.settle_pending(Outcome.SUCCESS, code="")
+    success = int(Outcome.SUCCESS)
+    entry.sent = Counter({("android", success): 1, ("web", success): 1})
+    assert settle_held_batch(entry, now=NOW)
+    assert count_by_platform(campaign) == [
+        PlatformCounts("android", 2, 1, 1, 0, 0, 0, 1, 0),
+        PlatformCounts("web", 1, 1, 1, 0, 0, 0, 0, 0),
     ]
 
 
@@ -81,20 +141,27 @@ def test_of_a_draft_there_is_nothing_to_count() -> None:
     assert (count_by_platform(campaign), count_by_error(campaign)) == ([], [])
 
 
-def test_a_finished_campaign_is_counted_once_until_it_is_sent_again(broker: Broker) -> None:
+def test_what_is_sent_again_is_pending_on_its_platform_again(broker: Broker) -> None:
     make_devices(make_project(), 2)
     campaign = make_campaign()
     [batch] = start_and_plan(campaign)
     settle_all(batch, Outcome.FAILED)
     complete_if_settled(campaign_id=campaign.pk, now=NOW)
     campaign.refresh_from_db()
-    failed = [PlatformCounts("android", 2, 2, 0, 2, 0, 0, 0, 0)]
-    assert count_by_platform(campaign) == failed
-    DeviceToken.objects.all().delete()
-    assert count_by_platform(campaign) == failed
+    assert count_by_platform(campaign) == [PlatformCounts("android", 2, 2, 0, 2, 0, 0, 0, 0)]
+    assert count_by_error(campaign) == [ErrorCount("TEST", "failed", 2)]
     services.retry_failed(campaign_id=campaign.pk)
     campaign.refresh_from_db()
-    assert count_by_platform(campaign) == [PlatformCounts("", 2, 0, 0, 0, 0, 0, 0, 2)]
+    assert count_by_platform(campaign) == [PlatformCounts("android", 2, 0, 0, 0, 0, 0, 0, 2)]
+    assert count_by_error(campaign) == []
+
+
+def test_who_is_skipped_by_a_cancellation_is_so_on_their_platform() -> None:
+    make_devices(make_project(), 2, platform="web")
+    campaign = make_campaign()
+    start_and_plan(campaign)
+    services.cancel_campaign(campaign_id=campaign.pk, now=NOW)
+    assert count_by_platform(campaign) == [PlatformCounts("web", 2, 0, 0, 0, 0, 0, 2, 0)]
 
 
 class AwayCache(BaseCache):
@@ -104,4 +171,4 @@ class AwayCache(BaseCache):
 
 def test_a_cache_that_is_away_costs_time_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("campaigns.breakdown.cache", AwayCache({}))
-    assert [one.platform for one in count_by_platform(mixed())] == ["android", "ios"]
+    assert len(count_by_error(mixed())) == 4

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from itertools import cycle, islice
 
 import pytest
 from django.db import transaction
@@ -84,8 +85,12 @@ class CampaignLife(RuleBasedStateMachine):
     ) -> None:
         self.broker.lose_everything()
         self.projects = [make_project() for _ in devices]
-        made = [make_devices(*one) for one in zip(self.projects, devices, strict=True)]
-        self.audience = {device.pk for some in made for device in some}
+        self.platforms: dict[int, str] = {}
+        for project, number in zip(self.projects, devices, strict=True):
+            for platform in islice(cycle(["android", "android", "ios"]), number):
+                [device] = make_devices(project, 1, platform=platform)
+                self.platforms[device.pk] = platform
+        self.audience = {*self.platforms}
         expires_at = expires_after_s and NOW + timedelta(seconds=expires_after_s)
         self.campaign = make_campaign(guarantee=self.guarantee.value, expires_at=expires_at)
         self.worker = PlayedWorker(self.broker, self.campaign)
@@ -133,6 +138,7 @@ class CampaignLife(RuleBasedStateMachine):
     def register(self) -> None:
         """Somebody new registers; only a campaign that starts later is for them."""
         [device] = make_devices(self.projects[0], 1)
+        self.platforms[device.pk] = device.platform
         if self._status() == CampaignStatus.DRAFT:
             self.audience.add(device.pk)
 
@@ -217,6 +223,7 @@ class CampaignLife(RuleBasedStateMachine):
             is_open = batch.state in (BatchState.PENDING, BatchState.SENDING)
             assert is_open == (Outcome.PENDING in mine)
             assert not outcomes.keys() & set(batch.device_ids)
+            self._check_platforms(batch, mine)
             outcomes |= dict(zip(batch.device_ids, mine, strict=True))
         self._check_counters(Counter(outcomes.values()))
         final = {device_id: outcome for device_id, outcome in outcomes.items() if outcome}
@@ -225,6 +232,16 @@ class CampaignLife(RuleBasedStateMachine):
         assert outcomes.keys() <= self.audience
         if self.campaign.status == CampaignStatus.COMPLETED:
             assert final.keys() == self.audience
+
+    def _check_platforms(self, batch: DeliveryBatch, outcomes: list[int]) -> None:
+        platforms = [self.platforms[device_id] for device_id in batch.device_ids]
+        counted = Counter(zip(platforms, outcomes, strict=True))
+        kept = {
+            (platform, outcome): devices
+            for platform, counts in batch.by_platform.items()
+            for outcome, devices in enumerate(counts)
+        }
+        assert counted == Counter(kept)
 
     def _check_counters(self, counted: Counter[int]) -> None:
         campaign = self.campaign
