@@ -15,7 +15,7 @@ from loadtests.benchmarks.table import number
 
 WIDTH, LABELS, RIGHT = 760, 190, 90
 """Pixels: of all, of the labels on the left, of the numbers on the right."""
-TOP, ROW, BAR = 46, 34, 18
+TOP, ROW, BAR, LEGEND_LINE = 46, 34, 18, 18
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#bab0ac")
 _OPENING = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
@@ -38,7 +38,9 @@ def draw(chart: Chart, results: Results) -> str | None:
     if not bars:
         return None
     names = _stacked_figures(bars)
-    height = TOP + ROW * len(bars) + (26 if names else 8)
+    lines = _places(names)[-1][2] + 1 if names else 0
+    legend_at = TOP + ROW * len(bars) + 16
+    height = TOP + ROW * len(bars) + 8 + lines * LEGEND_LINE
     most = max(_reach(cells, results) for _, cells in bars)
     scale = (WIDTH - LABELS - RIGHT) / (max(most, chart.goal or 0) or 1)
     parts = [
@@ -52,7 +54,7 @@ def draw(chart: Chart, results: Results) -> str | None:
     if chart.goal is not None:
         parts.append(_goal(chart.goal, x=LABELS + chart.goal * scale, below=TOP + ROW * len(bars)))
     if names:
-        parts += _legend(names, y=height - 10)
+        parts += _legend(names, y=legend_at)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -111,12 +113,25 @@ def _goal(goal: float, *, x: float, below: float) -> str:
 
 
 def _legend(names: Sequence[str], *, y: float) -> list[str]:
+    """Draw the colours' names in lines that end before the chart does; `y`: of the first."""
     parts = []
-    x = 12.0
-    for index, name in enumerate(names):
-        words = name.rpartition(", ")[2]
+    for index, (name, x, line) in enumerate(_places(names)):
         colour = COLOURS[index % len(COLOURS)]
-        parts.append(f'<rect x="{x:.0f}" y="{y - 9}" width="10" height="10" fill="{colour}"/>')
-        parts.append(f'<text class="small" x="{x + 14:.0f}" y="{y}">{escape(words)}</text>')
-        x += 26 + 6.2 * len(words)
+        below = y + line * LEGEND_LINE
+        parts.append(f'<rect x="{x:.0f}" y="{below - 9}" width="10" height="10" fill="{colour}"/>')
+        parts.append(f'<text class="small" x="{x + 14:.0f}" y="{below}">{escape(name)}</text>')
     return parts
+
+
+def _places(names: Sequence[str]) -> list[tuple[str, float, int]]:
+    """Return each short name with its x and its line."""
+    places = []
+    x, line = 12.0, 0
+    for name in names:
+        words = name.rpartition(", ")[2]
+        width = 26 + 6.2 * len(words)
+        if x + width > WIDTH and x > 12:
+            x, line = 12.0, line + 1
+        places.append((words, x, line))
+        x += width
+    return places

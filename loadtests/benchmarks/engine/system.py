@@ -128,7 +128,7 @@ def wait_until_idle(stack: Stack, *, within_s: float = 120.0) -> None:
     before = -1
     while True:
         received = int(stack.emulator.control.stats()["received"])
-        waiting = sum(int(broker.llen(queue)) for queue in QUEUES)  # type: ignore[arg-type]
+        waiting = sum(int(broker.llen(queue)) for queue in QUEUES)
         if received == before and not waiting:
             return
         before = received

@@ -51,13 +51,24 @@ def test_labels_and_numbers_are_written_and_escaped() -> None:
 
 def test_a_stacked_bar_has_its_parts_end_to_end_a_sum_and_a_legend() -> None:
     svg = drawn(("slow", (SLOW, Cell("slow", "cpu"))))
-    assert bars_of(svg) == [
-        (LABELS, pytest.approx(ROOM * 2 / 3, abs=0.1)),
-        (pytest.approx(LABELS + ROOM * 2 / 3, abs=0.1), pytest.approx(ROOM / 3, abs=0.1)),
-    ]
+    (first, second) = bars_of(svg)
+    assert first == pytest.approx((LABELS, ROOM * 2 / 3), abs=0.1)
+    assert second == pytest.approx((LABELS + ROOM * 2 / 3, ROOM / 3), abs=0.1)
     assert texts_of(svg)[2:] == ["75", "rate", "cpu"]
     fills = [one.get("fill") for one in svg.iter(f"{SVG}rect")]
     assert fills[1:] == [COLOURS[0], COLOURS[1], COLOURS[0], COLOURS[1]]
+
+
+def test_a_long_legend_goes_on_in_another_line_within_the_chart() -> None:
+    cells = tuple(Cell("slow", f"cpu, a long kind of process {n}") for n in range(8))
+    chart = Chart(name="c", title="t", unit="u", bars=(("slow", cells),))
+    svg = draw(chart, dict.fromkeys(cells, Spread(1.0, 1.0, 1.0, ())))
+    assert svg is not None
+    root = ET.fromstring(svg)
+    names = [one for one in root.iter(f"{SVG}text") if "long kind" in (one.text or "")]
+    assert len({one.get("y") for one in names}) == 2
+    assert all(float(one.get("x", 0)) + 6.2 * len(one.text or "") <= WIDTH for one in names)
+    assert all(float(one.get("y", 0)) < float(root.get("height", 0)) for one in names)
 
 
 def test_a_goal_beyond_all_bars_is_still_on_the_chart() -> None:

@@ -12,7 +12,8 @@ from loadtests.benchmarks.subjects.options import short, sizes
 
 def planned(*words: str) -> Plan:
     options = parse(words)
-    return next(one for one in BENCHMARKS if one.name == options.benchmark).plan(options)
+    by_name = {benchmark.name: benchmark for benchmark in BENCHMARKS}
+    return by_name[str(options.benchmark)].plan(options)
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda one: str(one.name))
