@@ -240,9 +240,10 @@ class Connection:
             self._max_streams = min(self._most_streams, values[Setting.MAX_CONCURRENT_STREAMS])
         if Setting.HEADER_TABLE_SIZE in values:
             self._heads.limit_table(values[Setting.HEADER_TABLE_SIZE])
+        # Before what a larger window lets through: the server goes by the order (RFC 9113 §6.5.3).
+        self.output.add(frames.frame(Kind.SETTINGS, frames.ACK, 0))
         if Setting.INITIAL_WINDOW_SIZE in values:
             self.output.set_stream_window(values[Setting.INITIAL_WINDOW_SIZE])
-        self.output.add(frames.frame(Kind.SETTINGS, frames.ACK, 0))
 
     def _complete(self, number: int, stream: _Stream, *, is_reset: bool = False) -> None:
         """End a message whose answer is whole, or as long as any answer may be."""
