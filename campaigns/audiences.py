@@ -54,8 +54,10 @@ def fix_audience(campaign: PushCampaign) -> None:
     Raises:
         FieldsRefused: one of them is not ready yet.
     """
-    campaign.fixed_rules = _rules_of(campaign, lock=True)
-    PushCampaign.objects.filter(pk=campaign.pk).update(fixed_rules=campaign.fixed_rules)
+    rules = _rules_of(campaign, lock=True)
+    if rules != campaign.fixed_rules:  # most campaigns name none, and have none
+        campaign.fixed_rules = rules
+        PushCampaign.objects.filter(pk=campaign.pk).update(fixed_rules=rules)
 
 
 def audience_problems(campaign: PushCampaign) -> Iterator[Problem]:

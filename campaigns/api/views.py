@@ -32,7 +32,7 @@ from campaigns.api.serializers import (
 from campaigns.breakdown import ErrorCount, PlatformCounts, count_by_error, count_by_platform
 from campaigns.idempotency.http import idempotent
 from campaigns.models import PushCampaign
-from campaigns.queries import Stats, active_campaigns, stats_of, stats_of_each
+from campaigns.queries import STATS_FIELDS, Stats, active_campaigns, stats_of, stats_of_each
 from devices.api.versions import Versioned, if_match
 
 
@@ -86,6 +86,8 @@ class CampaignViewSet(
         campaigns = super().get_queryset()
         if self.action == "retrieve":
             return campaigns
+        if self.action == "stats":
+            return campaigns.only(*STATS_FIELDS)
         return campaigns.defer("target_user_ids").annotate(
             target_user_count=F("target_user_ids__len")
         )
