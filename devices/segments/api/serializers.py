@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+from django.db.models import Prefetch, Q, prefetch_related_objects
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from devices.api.bodies import Strict
-from devices.segments.models import Membership, Segment, SegmentKind, UserList
-from devices.segments.references import current_membership
+from devices.segments.models import BuildStatus, Membership, Segment, SegmentKind, UserList
 
 
 class MembershipSerializer(serializers.ModelSerializer[Membership]):
@@ -22,6 +22,16 @@ class MembershipSerializer(serializers.ModelSerializer[Membership]):
         model = Membership
         fields = ["as_of", "status", "size", "finished_at"]
         read_only_fields = fields
+
+
+SHOWN_MEMBERSHIPS: Final = Prefetch(
+    "memberships",
+    Membership.objects.filter(Q(status=BuildStatus.COMPLETED) | Q(finished_at=None))
+    .order_by("segment", "status", "-pk")
+    .distinct("segment", "status"),
+    to_attr="shown_memberships",
+)
+"""Of each segment the last whole evaluation, and the one that is under way: one query for all."""
 
 
 class SegmentSerializer(serializers.ModelSerializer[Segment]):
@@ -51,18 +61,23 @@ class SegmentSerializer(serializers.ModelSerializer[Segment]):
     @extend_schema_field(MembershipSerializer(allow_null=True))
     def get_current(self, segment: Segment) -> dict[str, Any] | None:
         """Return who campaigns get now."""
-        if segment.kind != SegmentKind.STATIC:
-            return None
-        membership = current_membership(segment)
-        return None if membership is None else dict(MembershipSerializer(membership).data)
+        return _shown(segment, is_under_way=False)
 
     @extend_schema_field(MembershipSerializer(allow_null=True))
     def get_under_way(self, segment: Segment) -> dict[str, Any] | None:
         """Return the evaluation that a worker is at, or will be."""
-        if segment.kind != SegmentKind.STATIC:
-            return None
-        membership = segment.memberships.filter(finished_at=None).first()
-        return None if membership is None else dict(MembershipSerializer(membership).data)
+        return _shown(segment, is_under_way=True)
+
+
+def _shown(segment: Segment, *, is_under_way: bool) -> dict[str, Any] | None:
+    if segment.kind != SegmentKind.STATIC:
+        return None
+    prefetch_related_objects([segment], SHOWN_MEMBERSHIPS)  # unless a list has done it for all
+    memberships: list[Membership] = segment.shown_memberships  # type: ignore[attr-defined]
+    for one in memberships:
+        if (one.finished_at is None) is is_under_way:
+            return dict(MembershipSerializer(one).data)
+    return None
 
 
 class RulesSerializer(Strict):

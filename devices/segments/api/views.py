@@ -24,6 +24,7 @@ from devices.audience import Audience
 from devices.segments import estimates, lists, memberships, services
 from devices.segments.api.parsers import CsvIdsParser, NdjsonIdsParser, TextIdsParser
 from devices.segments.api.serializers import (
+    SHOWN_MEMBERSHIPS,
     NewListSerializer,
     NewSegmentSerializer,
     ReachSerializer,
@@ -67,7 +68,7 @@ class SegmentViewSet(
     }
     throttle_costs: ClassVar[dict[str, int]] = {"estimate": 20, "estimate_saved": 20}
     version_fields = SegmentSerializer.VERSION_FIELDS
-    queryset = Segment.objects.order_by("-pk")
+    queryset = Segment.objects.prefetch_related(SHOWN_MEMBERSHIPS).order_by("-pk")
     serializer_class = SegmentSerializer
     pagination_class = NewestFirst
     filter_backends = []
