@@ -7,16 +7,19 @@
 | 3 | there is no such thing |
 | 4 | PostgreSQL or Redis can't be reached, or is not set up |
 | 130 | stopped by Ctrl-C |
+| 141 | nobody reads its output any more |
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import IO, Annotated, Any, ParamSpec, TypeVar, cast
+from typing import IO, Annotated, Any, NoReturn, ParamSpec, TypeVar, cast
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
@@ -42,6 +45,8 @@ class ExitCode(IntEnum):
     REFUSED = 1
     MISSING = 3
     UNREACHABLE = 4
+    INTERRUPTED = 130
+    UNREAD = 141
 
 
 def telling_refusals(
@@ -68,6 +73,8 @@ def telling_refusals(
 def _refusals_as_exits(refusals: tuple[type[Exception], ...]) -> Iterator[None]:
     try:
         yield
+    except BrokenPipeError:  # an OSError, but nothing is refused
+        leave_unread()
     except refusals as refusal:
         raise CommandError(str(refusal), returncode=ExitCode.REFUSED) from refusal
     except ObjectDoesNotExist as missing:
@@ -79,6 +86,15 @@ def _refusals_as_exits(refusals: tuple[type[Exception], ...]) -> Iterator[None]:
         raise CommandError(message, returncode=ExitCode.UNREACHABLE) from error
     except RedisConnectionError as error:
         raise _unreachable("Redis", error) from error
+
+
+def leave_unread() -> NoReturn:
+    """End because whoever read the output has seen enough, as `head` has; without a word.
+
+    What is still buffered goes nowhere: else Python would complain of it at its end.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(ExitCode.UNREAD)
 
 
 def _unreachable(server: str, error: Exception) -> CommandError:
@@ -100,7 +116,7 @@ def ask(question: str) -> None:
         agreed = confirm(question, err=True)
     except Abort:
         raise CommandError(
-            "Nobody said yes; --yes goes on without asking.", returncode=ExitCode.REFUSED
+            "\nNobody said yes; --yes goes on without asking.", returncode=ExitCode.REFUSED
         ) from None
     if not agreed:
         raise CommandError("Nothing was done.", returncode=ExitCode.REFUSED)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated
 
+from django.core.management.base import CommandError
 from django_typer.management import Context
 from typer import Option
 
@@ -15,6 +16,7 @@ from campaigns.deliveries import Wanted, all_deliveries
 from campaigns.export import FileFormat, written
 from campaigns.models import PushLog
 from campaigns.terminal.arguments import CampaignId, answering, find_campaign
+from devices.terminal import ExitCode
 
 
 @answering
@@ -48,5 +50,10 @@ def _opened(path: Path | None) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.flush()
         return
-    with path.open("xb") as file:
+    try:
+        file = path.open("xb")
+    except FileExistsError:
+        message = f"{path} exists already, and is left as it is."
+        raise CommandError(message, returncode=ExitCode.REFUSED) from None
+    with file:
         yield file

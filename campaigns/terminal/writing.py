@@ -28,11 +28,13 @@ def create(
         Path | None,
         Option(help="YAML or JSON with the API's fields; flags go first.", show_default=False),
     ] = None,
-    title: Annotated[str | None, Option(show_default=False)] = None,
-    message: Annotated[str | None, Option(show_default=False)] = None,
-    priority: Annotated[Priority | None, Option(show_default="normal")] = None,
-    image_url: Annotated[str | None, Option(show_default=False)] = None,
-    link_url: Annotated[str | None, Option(show_default=False)] = None,
+    title: Annotated[str | None, Option(help="The headline.", show_default=False)] = None,
+    message: Annotated[str | None, Option(help="The text below it.", show_default=False)] = None,
+    priority: Annotated[
+        Priority | None, Option(help="Urgent ones go first.", show_default="normal")
+    ] = None,
+    image_url: Annotated[str | None, Option(help="A picture.", show_default=False)] = None,
+    link_url: Annotated[str | None, Option(help="What a tap opens.", show_default=False)] = None,
     data: Annotated[
         list[str] | None, Option(metavar="KEY=VALUE", help="As often as needed.")
     ] = None,
@@ -42,13 +44,41 @@ def create(
     ] = None,
     segment: Annotated[int | None, Option(help="Id of a segment.", show_default=False)] = None,
     user_list: Annotated[int | None, Option(help="Id of a list.", show_default=False)] = None,
-    exclude_segment: Annotated[int | None, Option(metavar="ID", show_default=False)] = None,
-    exclude_user_list: Annotated[int | None, Option(metavar="ID", show_default=False)] = None,
-    time_to_live_s: Annotated[int | None, Option(help="Seconds.", show_default=False)] = None,
-    rate_limit_per_second: Annotated[int | None, Option(show_default=False)] = None,
-    guarantee: Annotated[Guarantee | None, Option(show_default="at_least_once")] = None,
+    exclude_segment: Annotated[
+        int | None, Option(help="Id of a segment to leave out.", show_default=False)
+    ] = None,
+    exclude_user_list: Annotated[
+        int | None, Option(help="Id of a list to leave out.", show_default=False)
+    ] = None,
+    time_to_live_s: Annotated[
+        int | None,
+        Option(help="How long FCM keeps it for a device that is off.", show_default=False),
+    ] = None,
+    rate: Annotated[
+        int | None, Option(help="Messages a second at most.", show_default=False)
+    ] = None,
+    guarantee: Annotated[
+        Guarantee | None,
+        Option(help="What to do where nobody knows: repeat, or not.", show_default="at_least_once"),
+    ] = None,
     expires_at: Annotated[
-        str | None, Option(metavar="TIME", help="Nothing is sent after.", show_default=False)
+        str | None,
+        Option(
+            metavar="TIME",
+            help="Nothing is sent after, such as 2027-01-31T18:00+01:00.",
+            show_default=False,
+        ),
+    ] = None,
+    local_time: Annotated[
+        bool, Option("--local-time", help="At each device's own time of day.")
+    ] = False,
+    zone: Annotated[
+        str | None,
+        Option(
+            "--timezone",
+            help="IANA's name: whose clock the time to start is read on.",
+            show_default="UTC",
+        ),
     ] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Only check it; save nothing.")] = False,
     json: AsJson = False,
@@ -68,9 +98,11 @@ def create(
         "exclude_segment": exclude_segment,
         "exclude_user_list": exclude_user_list,
         "time_to_live_s": time_to_live_s,
-        "rate_limit_per_second": rate_limit_per_second,
+        "rate_limit_per_second": rate,
         "guarantee": guarantee and guarantee.value,
         "expires_at": expires_at,
+        "local_time": local_time or None,
+        "timezone": zone,
     }
     wanted = (fields_of(file) if file else {}) | given(flags)
     fields = checked(CampaignSerializer(data=wanted))

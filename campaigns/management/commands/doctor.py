@@ -15,7 +15,7 @@ from typer import Exit, Option
 from campaigns.doctor.checks import ALL
 from campaigns.doctor.examination import Examined, examine, worst_of
 from campaigns.doctor.findings import Finding, Level
-from devices.terminal import AsJson, say_json, screen_of
+from devices.terminal import AsJson, say_json, screen_of, telling_refusals
 
 _SIGNS: Final = {
     Level.OK: ("✓", "green"),
@@ -31,6 +31,7 @@ class Command(TyperCommand):
     requires_system_checks: list[str] = []
     requires_migrations_checks = False
 
+    @telling_refusals()
     def handle(
         self,
         *,

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError
 
 from campaigns.models import PushCampaign
+from devices.segments.models import Segment
 from tests.campaigns.terminal.typed import told, told_json
 
 pytestmark = pytest.mark.django_db
@@ -19,6 +21,22 @@ def test_a_draft_is_written_by_flags() -> None:
     assert (campaign.title, campaign.message, campaign.status) == ("Größe", "Тест", "draft")
     assert (campaign.priority, campaign.guarantee) == ("high", "at_most_once")
     assert (campaign.data_payload, campaign.target_user_ids) == ({"a": "b=c"}, ["ann", "bob"])
+
+
+def test_flags_say_for_whom_and_when_too() -> None:
+    wanted, unwanted = (
+        Segment.objects.create(name=name, kind="dynamic", rules={"all": []})
+        for name in ("in", "out")
+    )
+    flags = ["--title", "A", "--message", "B", "--segment", wanted.pk]
+    flags += ["--exclude-segment", unwanted.pk, "--rate", 50, "--time-to-live-s", 60]
+    flags += ["--expires-at", "2027-01-31T18:00+01:00", "--local-time"]
+    flags += ["--timezone", "Europe/Berlin"]
+    campaign = PushCampaign.objects.get(pk=told_json("create", *flags)["campaign_id"])
+    assert (campaign.segment, campaign.exclude_segment) == (wanted, unwanted)
+    assert (campaign.rate_limit_per_second, campaign.time_to_live_s) == (50, 60)
+    assert campaign.expires_at == datetime(2027, 1, 31, 17, tzinfo=UTC)
+    assert (campaign.local_time, campaign.timezone) == (True, "Europe/Berlin")
 
 
 @pytest.mark.parametrize(
