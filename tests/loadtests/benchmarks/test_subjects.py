@@ -12,8 +12,8 @@ from loadtests.benchmarks.subjects.options import short, sizes
 
 def planned(*words: str) -> Plan:
     options = parse(words)
-    by_name = {benchmark.name: benchmark for benchmark in BENCHMARKS}
-    return by_name[str(options.benchmark)].plan(options)
+    (benchmark,) = [one for one in BENCHMARKS if one.name == options.benchmark]
+    return benchmark.plan(options)
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda one: str(one.name))
