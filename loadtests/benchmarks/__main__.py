@@ -28,7 +28,15 @@ from loadtests.benchmarks.subjects.options import bounded
 from loadtests.benchmarks.table import markdown, print_results
 from loadtests.benchmarks.turns import run_case, run_turns
 
-BENCHMARKS = [subject.BENCHMARK for subject in (job, scale, quota, urgent, launch, settle, imports)]
+BENCHMARKS = [
+    job.BENCHMARK,
+    scale.BENCHMARK,
+    quota.BENCHMARK,
+    urgent.BENCHMARK,
+    launch.BENCHMARK,
+    settle.BENCHMARK,
+    imports.BENCHMARK,
+]
 RIVALS = "rivals"
 """A subcommand with options and contestants of its own: `loadtests.benchmarks.rivals`."""
 
