@@ -1,23 +1,18 @@
 """Uploaded files of devices: taken in, and imported by a worker.
 
-The upload lies in `settings.IMPORT_FOLDER`, which the web server and the workers share, until it is
-imported; the rejects stay there. An advisory lock says that a worker is at it: it ends with the
-worker, so that another can begin again, which is safe.
+An advisory lock says that a worker is at it: it ends with the worker, so that another can begin
+again, which is safe.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import IO, Final
-from uuid import uuid4
 
 from celery import current_app
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from kombu.exceptions import OperationalError
@@ -26,42 +21,14 @@ from devices.importing import Progress, import_devices
 from devices.models import DeviceImport, FcmProject, ImportStatus
 from devices.projects import UnknownProject
 from devices.reading import FileFormat, FileRefused
+from devices.uploads import stored_upload
 
 logger = logging.getLogger(__name__)
 MAX_ATTEMPTS: Final = 5
 """A file that breaks its worker so often is given up on."""
 _IDLE: Final = timedelta(seconds=60)
 _SAVE_EVERY: Final = timedelta(seconds=1)
-_CHUNK: Final = 1 << 20
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('devices_import'), %s)"
-
-
-class UploadRefused(Exception):
-    """The file cannot be taken; nothing of it is kept."""
-
-
-class UploadTooLarge(UploadRefused):
-    """The file is larger than this installation takes."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The file is larger than {limit} bytes.")
-
-
-class UploadCutShort(UploadRefused):
-    """The connection ended before the file did."""
-
-    def __init__(self, size: int, announced: int) -> None:
-        super().__init__(f"Only {size} of {announced} bytes arrived.")
-
-
-def upload_path(import_id: int) -> Path:
-    """Return where an upload lies until it is imported."""
-    return Path(settings.IMPORT_FOLDER) / f"{import_id}.upload"
-
-
-def rejects_path(import_id: int) -> Path:
-    """Return where an import's rejects lie, as CSV."""
-    return Path(settings.IMPORT_FOLDER) / f"{import_id}.rejects.csv"
 
 
 def take_upload(
@@ -77,8 +44,7 @@ def take_upload(
 
     Raises:
         UnknownProject: there is no such project; nothing is stored.
-        UploadTooLarge: it is larger than `settings.IMPORT_MAX_BYTES`; nothing is stored.
-        UploadCutShort: not all of it arrived; nothing is stored.
+        UploadRefused: it is too large, or arrived in part; nothing is stored.
     """
     project_of_rows = FcmProject.objects.filter(project_id=project).first() if project else None
     if project and project_of_rows is None:
@@ -92,28 +58,9 @@ def take_upload(
             created_at=now,
             updated_at=now,
         )
-        part.replace(upload_path(record.pk))
+        part.replace(record.file_path)
         transaction.on_commit(lambda: _publish(record.pk))
     return record
-
-
-@contextmanager
-def stored_upload(stream: IO[bytes], *, size: int) -> Iterator[Path]:
-    """Store a file of `size` bytes; it is there in the `with` block, to be moved where it belongs.
-
-    Raises:
-        UploadTooLarge, UploadCutShort: as `take_upload`.
-    """
-    if size > settings.IMPORT_MAX_BYTES:
-        raise UploadTooLarge(settings.IMPORT_MAX_BYTES)
-    folder = Path(settings.IMPORT_FOLDER)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = folder / f"{uuid4().hex}.part"
-    try:
-        _store(stream, part, size=size)
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def run_import(*, import_id: int, clock: Callable[[], datetime]) -> None:
@@ -151,17 +98,6 @@ def resume_imports(*, now: datetime) -> list[int]:
     return import_ids
 
 
-def _store(stream: IO[bytes], path: Path, *, size: int) -> None:
-    left = size
-    with path.open("xb") as file:
-        while left and (chunk := stream.read(min(left, _CHUNK))):
-            left -= file.write(chunk)
-        if left:
-            raise UploadCutShort(size - left, size)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _publish(import_id: int) -> None:
     try:
         current_app.send_task("devices.run_import", [import_id], queue="low_priority", retry=False)
@@ -192,8 +128,8 @@ def _import(record: DeviceImport, clock: Callable[[], datetime]) -> Progress:
             _save(record, progress, now)
 
     with (
-        upload_path(record.pk).open("rb") as source,
-        rejects_path(record.pk).open("w", encoding="utf-8", newline="") as rejects,
+        record.file_path.open("rb") as source,
+        record.rejects_path.open("w", encoding="utf-8", newline="") as rejects,
     ):
         return import_devices(
             source=source,
@@ -226,4 +162,4 @@ def _finish(record: DeviceImport, now: datetime, *, failure: str = "") -> None:
         finished_at=now,
         updated_at=now,
     )
-    upload_path(record.pk).unlink(missing_ok=True)
+    record.file_path.unlink(missing_ok=True)

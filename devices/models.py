@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from devices.uploads import Upload
 from pushcore.messages import AddressKind, Platform
 
 
@@ -151,7 +151,7 @@ class ImportStatus(models.TextChoices):
     FAILED = "failed", "the file is none of devices, or not there; `failure` says why"
 
 
-class DeviceImport(models.Model):
+class DeviceImport(Upload):
     """An uploaded file of devices, and what became of its rows.
 
     When it is completed, rows = rejected + created + updated + unchanged + repeated.
@@ -164,22 +164,10 @@ class DeviceImport(models.Model):
     status = models.CharField(
         max_length=9, choices=ImportStatus, default=ImportStatus.WAITING, db_default="waiting"
     )
-    failure = models.TextField(default="", db_default="", blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
-    total_bytes = models.PositiveBigIntegerField()
-    bytes_read = models.PositiveBigIntegerField(default=0, db_default=0)
-    rows = models.PositiveBigIntegerField(default=0, db_default=0)
-    rejected = models.PositiveBigIntegerField(default=0, db_default=0)
     created = models.PositiveBigIntegerField(default=0, db_default=0)
     updated = models.PositiveBigIntegerField(default=0, db_default=0)
     unchanged = models.PositiveBigIntegerField(default=0, db_default=0)
     repeated = models.PositiveBigIntegerField(default=0, db_default=0)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    created_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True, blank=True)
-    updated_at = models.DateTimeField()
 
     class Meta:
         indexes = [

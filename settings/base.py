@@ -169,6 +169,8 @@ AUDITLOG_CID_GETTER = "django_guid.get_guid"
 IMPORT_FOLDER = environment.text("IMPORT_FOLDER", str(BASE_DIR / ".data" / "imports"))
 """Where uploads wait and rejects stay; the web server and the workers share it."""
 IMPORT_MAX_BYTES = environment.integer("IMPORT_MAX_BYTES", 4 << 30)
+UPLOADS_KEPT_DAYS = environment.integer("UPLOADS_KEPT_DAYS", 30, least=1)
+"""How long rejects stay there, and uploads that no worker came for."""
 
 # --- The provider -----------------------------------------------------------------------------
 
@@ -302,6 +304,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "devices.resume_imports",
         "schedule": 60,
         "options": {"queue": "low_priority", "expire_seconds": 60},
+    },
+    "forget-old-files": {
+        "task": "devices.forget_old_files",
+        "schedule": 3_600,
+        "options": {"queue": "low_priority", "expire_seconds": 3_600},
     },
     "resume-segments": {
         "task": "segments.resume",

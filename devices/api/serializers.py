@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.reverse import reverse
 
 from devices import values
+from devices.api.uploads import UploadSerializer
 from devices.models import DeviceImport, DeviceToken
 from pushcore.messages import AddressKind, Platform
 
@@ -105,13 +104,13 @@ class BulkResultSerializer(serializers.Serializer[Any]):
     repeated = RepeatedSerializer(many=True)
 
 
-class ImportSerializer(serializers.ModelSerializer[DeviceImport]):
+class ImportSerializer(UploadSerializer[DeviceImport]):
     """How far an import is; when completed, rows = rejected + … + repeated."""
 
     project = serializers.CharField(
         source="project.project_id", read_only=True, default=None, allow_null=True
     )
-    rejects = serializers.SerializerMethodField()
+    rejects_route = "device-import-rejects"
 
     class Meta:
         model = DeviceImport
@@ -135,11 +134,3 @@ class ImportSerializer(serializers.ModelSerializer[DeviceImport]):
             "finished_at",
         ]
         read_only_fields = fields
-
-    @extend_schema_field({"type": ["string", "null"], "format": "uri"})
-    def get_rejects(self, record: DeviceImport) -> str | None:
-        """Return where the rejected rows are to be had, once all are known."""
-        if not record.rejected or record.finished_at is None:
-            return None
-        request = self.context.get("request")
-        return reverse("device-import-rejects", args=[record.pk], request=request)

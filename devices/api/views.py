@@ -17,7 +17,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from devices import imports, services
-from devices.api.bodies import TooLarge
 from devices.api.filters import DeviceFilter
 from devices.api.pagination import NewestFirst
 from devices.api.parsers import (
@@ -33,6 +32,7 @@ from devices.api.serializers import (
     ImportSerializer,
     RegistrationSerializer,
 )
+from devices.api.uploads import rejects_of, upload_refusals, uploaded
 from devices.api.versions import Versioned, if_match
 from devices.models import DeviceImport, DeviceToken
 from devices.projects import UnknownProject
@@ -158,24 +158,16 @@ class ImportViewSet(
     )
     def create(self, request: Request) -> Response:
         """Take a file, as the request's body; a worker imports it."""
-        body = _object(request)
-        if "file" not in body:
-            raise ParseError("The body must be the file, and not empty.")
         try:
-            record = imports.take_upload(
-                stream=body["file"],
-                size=int(request.META["CONTENT_LENGTH"]),
-                file_format=body["file_format"],
-                project=request.query_params.get("project"),
-                user_id=request.user.pk,
-                now=timezone.now(),
-            )
+            with upload_refusals():
+                record = imports.take_upload(
+                    **uploaded(request),
+                    project=request.query_params.get("project"),
+                    user_id=request.user.pk,
+                    now=timezone.now(),
+                )
         except UnknownProject as refusal:
             raise ValidationError({"project": [str(refusal)]}) from refusal
-        except imports.UploadTooLarge as refusal:
-            raise TooLarge(str(refusal)) from refusal
-        except imports.UploadCutShort as refusal:
-            raise ParseError(str(refusal)) from refusal
         return Response(self.get_serializer(record).data, status=202)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
@@ -183,12 +175,7 @@ class ImportViewSet(
     def rejects(self, request: Request, pk: str) -> FileResponse:
         """Return the rejected rows: line, field, reason and the row itself, as CSV."""
         record = self.get_object()
-        try:
-            file = imports.rejects_path(record.pk).open("rb")
-        except FileNotFoundError:
-            raise Http404 from None
-        name = f"import-{record.pk}-rejects.csv"
-        return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
+        return rejects_of(record, name=f"import-{record.pk}-rejects.csv")
 
 
 def _object(request: Request) -> dict[str, Any]:

@@ -12,23 +12,22 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import IO, Final
 
 from celery import current_app
-from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 from kombu.exceptions import OperationalError
 
-from devices.imports import MAX_ATTEMPTS, stored_upload
+from devices.imports import MAX_ATTEMPTS
 from devices.reading import FileRefused
 from devices.segments.errors import InUse, NameTaken
 from devices.segments.models import BuildStatus, ListMember, UserList
 from devices.segments.reading import ListFormat, read_ids
 from devices.segments.references import users_of
 from devices.staging import Feed
+from devices.uploads import stored_upload
 
 logger = logging.getLogger(__name__)
 REJECTS_HEADER: Final = ("line", "reason", "row")
@@ -47,16 +46,6 @@ _PROGRESS: Final = """
 UPDATE segments_userlist SET bytes_read = %s, rows = %s, rejected = %s, updated_at = %s
  WHERE id = %s AND finished_at IS NULL
 """
-
-
-def upload_path(list_id: int) -> Path:
-    """Return where an uploaded list lies until it is read."""
-    return Path(settings.IMPORT_FOLDER) / f"list-{list_id}.upload"
-
-
-def rejects_path(list_id: int) -> Path:
-    """Return where a list's rejects lie, as CSV."""
-    return Path(settings.IMPORT_FOLDER) / f"list-{list_id}.rejects.csv"
 
 
 def take_list(
@@ -89,7 +78,7 @@ def take_list(
                     created_at=now,
                     updated_at=now,
                 )
-                part.replace(upload_path(record.pk))
+                part.replace(record.file_path)
                 transaction.on_commit(lambda: _publish(record.pk))
         except IntegrityError as error:
             raise NameTaken(name) from error
@@ -114,7 +103,7 @@ def read_list(*, list_id: int, clock: Callable[[], datetime]) -> None:
         if record.attempts >= MAX_ATTEMPTS:
             _give_up(record, f"Given up after an error: {error}", clock())
         raise
-    upload_path(list_id).unlink(missing_ok=True)
+    record.file_path.unlink(missing_ok=True)
 
 
 def resume_lists(*, now: datetime) -> list[int]:
@@ -139,15 +128,16 @@ def delete_list(*, list_id: int) -> None:
         if users := users_of(record):
             raise InUse(f"The user list {record.name!r}", users)
         ListMember.objects.filter(user_list=list_id).delete()
+        paths = record.file_path, record.rejects_path
         record.delete()
-    upload_path(list_id).unlink(missing_ok=True)
-    rejects_path(list_id).unlink(missing_ok=True)
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _read(record: UserList, clock: Callable[[], datetime]) -> None:
     with (
-        upload_path(record.pk).open("rb") as source,
-        rejects_path(record.pk).open("w", encoding="utf-8", newline="") as rejects,
+        record.file_path.open("rb") as source,
+        record.rejects_path.open("w", encoding="utf-8", newline="") as rejects,
         _second_connection() as second,
         transaction.atomic(),
         connection.cursor() as cursor,

@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from devices.uploads import Upload
+
 
 class BuildStatus(models.TextChoices):
     """How far something is that a worker builds."""
@@ -18,11 +20,13 @@ class BuildStatus(models.TextChoices):
     FAILED = "failed", "given up; `failure` says why"
 
 
-class UserList(models.Model):
+class UserList(Upload):
     """User ids that somebody uploaded as a file; never changed once it is read in.
 
     When it is completed, rows = rejected + repeated + size.
     """
+
+    FILE_PREFIX = "list-"
 
     name = models.CharField(max_length=200, unique=True)
     description = models.TextField(max_length=2_000, blank=True, default="")
@@ -32,20 +36,8 @@ class UserList(models.Model):
     status = models.CharField(
         max_length=9, choices=BuildStatus, default=BuildStatus.WAITING, db_default="waiting"
     )
-    failure = models.TextField(default="", db_default="", blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
-    total_bytes = models.PositiveBigIntegerField()
-    bytes_read = models.PositiveBigIntegerField(default=0, db_default=0)
-    rows = models.PositiveBigIntegerField(default=0, db_default=0)
-    rejected = models.PositiveBigIntegerField(default=0, db_default=0)
     repeated = models.PositiveBigIntegerField(default=0, db_default=0)
     size = models.PositiveBigIntegerField(default=0, db_default=0, help_text="Different user ids.")
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    created_at = models.DateTimeField()
-    updated_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

@@ -1,12 +1,14 @@
-"""The broker that imports are published to, and a clock."""
+"""The folder and the broker of imports, and a clock."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from celery import current_app
+from pytest_django import Settings
 
 from tests.cast import NOW
 
@@ -35,3 +37,9 @@ def broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every attempt to publish find nobody listening."""
     monkeypatch.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
     monkeypatch.setattr(current_app.amqp, "_producer_pool", None)
+
+
+@pytest.fixture
+def import_folder(settings: Settings, tmp_path: Path) -> Path:
+    settings.IMPORT_FOLDER = str(tmp_path / "imports")
+    return Path(settings.IMPORT_FOLDER)

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Final
 from django.db.models import Prefetch, Q, prefetch_related_objects
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.reverse import reverse
 
 from devices.api.bodies import Strict
+from devices.api.uploads import UploadSerializer
 from devices.segments.models import BuildStatus, Membership, Segment, SegmentKind, UserList
 
 
@@ -124,10 +124,10 @@ class NewListSerializer(serializers.Serializer[Any]):
     )
 
 
-class UserListSerializer(serializers.ModelSerializer[UserList]):
+class UserListSerializer(UploadSerializer[UserList]):
     """How far a list is read; when completed, rows = rejected + repeated + size."""
 
-    rejects = serializers.SerializerMethodField()
+    rejects_route = "user-list-rejects"
 
     class Meta:
         model = UserList
@@ -150,11 +150,3 @@ class UserListSerializer(serializers.ModelSerializer[UserList]):
             "finished_at",
         ]
         read_only_fields = fields
-
-    @extend_schema_field({"type": ["string", "null"], "format": "uri"})
-    def get_rejects(self, record: UserList) -> str | None:
-        """Return where the rejected lines are to be had, once all are known."""
-        if not record.rejected or record.finished_at is None:
-            return None
-        request = self.context.get("request")
-        return reverse("user-list-rejects", args=[record.pk], request=request)

@@ -11,14 +11,13 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from devices import imports
-from devices.api.bodies import TooLarge
 from devices.api.pagination import NewestFirst
 from devices.api.serializers import DeviceSerializer
+from devices.api.uploads import rejects_of, upload_refusals, uploaded
 from devices.api.versions import Versioned, if_match
 from devices.audience import Audience
 from devices.segments import estimates, lists, memberships, services
@@ -180,24 +179,15 @@ class UserListViewSet(
         """Take a file of user ids, as the request's body; a worker reads it."""
         wanted = NewListSerializer(data=request.query_params)
         wanted.is_valid(raise_exception=True)
-        body = request.data
-        if not isinstance(body, dict) or "file" not in body:
-            raise ParseError("The body must be the file, and not empty.")
-        try:
+        with upload_refusals():
             record = checked(
                 lambda: lists.take_list(
-                    stream=body["file"],
-                    size=int(request.META["CONTENT_LENGTH"]),
-                    file_format=body["file_format"],
+                    **uploaded(request),
                     user_id=request.user.pk,
                     now=timezone.now(),
                     **wanted.validated_data,
                 )
             )
-        except imports.UploadTooLarge as refusal:
-            raise TooLarge(str(refusal)) from refusal
-        except imports.UploadCutShort as refusal:
-            raise ParseError(str(refusal)) from refusal
         return Response(self.get_serializer(record).data, status=202)
 
     @extend_schema(responses={204: None})
@@ -211,12 +201,7 @@ class UserListViewSet(
     def rejects(self, request: Request, pk: str) -> FileResponse:
         """Return the rejected lines: line, reason and the line itself, as CSV."""
         record = self.get_object()
-        try:
-            file = lists.rejects_path(record.pk).open("rb")
-        except FileNotFoundError:
-            raise Http404 from None
-        name = f"list-{record.pk}-rejects.csv"
-        return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
+        return rejects_of(record, name=f"list-{record.pk}-rejects.csv")
 
 
 def _chosen(request: Request) -> Audience:

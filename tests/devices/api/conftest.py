@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
-from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from devices.models import FcmProject
@@ -60,9 +58,3 @@ def send_bytes(client: APIClient, path: str, body: bytes, *, content_type: str) 
 @pytest.fixture
 def project() -> FcmProject:
     return make_project(project_id="shop-app")
-
-
-@pytest.fixture
-def import_folder(settings: Settings, tmp_path: Path) -> Path:
-    settings.IMPORT_FOLDER = str(tmp_path / "imports")
-    return Path(settings.IMPORT_FOLDER)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rest_framework.test import APIClient
 from devices import imports
 from devices.models import DeviceImport, DeviceToken, FcmProject
 from devices.reading import FileFormat
+from devices.uploads import UploadCutShort, forget_old_files
 from tests.answers import complaints_in
 from tests.cast import make_project, seconds_later
 from tests.devices.api.conftest import send_bytes
@@ -139,7 +141,7 @@ def test_a_file_that_is_too_large_leaves_nothing_behind(
 def test_a_file_that_arrives_in_part_leaves_nothing_behind(
     import_folder: Path, clock: Clock
 ) -> None:
-    with pytest.raises(imports.UploadCutShort, match="Only 10 of 11 bytes"):
+    with pytest.raises(UploadCutShort, match="Only 10 of 11 bytes"):
         imports.take_upload(
             stream=io.BytesIO(b"0123456789"),
             size=11,
@@ -200,7 +202,7 @@ def test_an_upload_that_is_gone_fails_the_import(
     staff: APIClient, import_folder: Path, clock: Clock
 ) -> None:
     import_id = upload(staff).json()["id"]
-    imports.upload_path(import_id).unlink()
+    DeviceImport(pk=import_id).file_path.unlink()
     run_all(clock)
     assert DeviceImport.objects.get().failure == "The uploaded file is not there any more."
 
@@ -229,3 +231,14 @@ def test_imports_are_listed_the_newest_first(staff: APIClient) -> None:
 @pytest.mark.parametrize("path", ["0/", "0/rejects/", "999999999999999999/"])
 def test_an_import_that_is_not_there_is_404(staff: APIClient, path: str) -> None:
     assert staff.get(PATH + path).status_code == 404
+
+
+def test_rejects_are_offered_until_they_are_deleted(staff: APIClient, clock: Clock) -> None:
+    import_id = send_bytes(staff, PATH, FILE, content_type="text/csv").json()["id"]
+    imports.run_import(import_id=import_id, clock=clock)
+    path = f"{PATH}{import_id}/"
+    assert staff.get(path).json()["rejects"] == f"http://testserver{path}rejects/"
+    tomorrow_in_a_year = datetime.now(UTC) + timedelta(days=366)
+    assert forget_old_files(now=tomorrow_in_a_year) == 1
+    assert staff.get(path).json()["rejects"] is None
+    assert staff.get(f"{path}rejects/").status_code == 404

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from devices.segments import lists
 from devices.segments.errors import NameTaken
-from devices.segments.lists import delete_list, read_list, rejects_path, resume_lists, take_list
+from devices.segments.lists import delete_list, read_list, resume_lists, take_list
 from devices.segments.models import ListMember, UserList
 from devices.segments.reading import ListFormat, read_ids
 from tests.cast import NOW, seconds_later
@@ -49,7 +49,7 @@ def members(record: UserList) -> set[str]:
 
 
 def rejects(record: UserList) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(rejects_path(record.pk).read_text("utf-8"))))[1:]
+    return list(csv.reader(io.StringIO(record.rejects_path.read_text("utf-8"))))[1:]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_two_workers_at_once_read_a_list_once(monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_upload_that_is_gone_fails_the_list() -> None:
     record = take(b"ann")
-    lists.upload_path(record.pk).unlink()
+    record.file_path.unlink()
     read_list(list_id=record.pk, clock=lambda: NOW)
     assert UserList.objects.get().failure == "The uploaded file is not there any more."
 
