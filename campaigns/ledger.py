@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
 
 from campaigns.entry import ByPlatform, Counts, Entry, storable
 from campaigns.models import DeliveryBatch, PushCampaign
@@ -21,6 +21,7 @@ from devices.models import DeviceToken
 from devices.services import deactivate_dead
 from pushcore.outcomes import Outcome
 
+_COLUMNS = [field.column for field in DeliveryBatch._meta.concrete_fields]
 _CLAIM = """
 UPDATE campaigns_deliverybatch AS batch
    SET state = 'sending', attempt = batch.attempt + 1, lease_until = %(lease_until)s,
@@ -32,8 +33,8 @@ UPDATE campaigns_deliverybatch AS batch
    AND (campaign.expires_at IS NULL OR campaign.expires_at > %(now)s)
    AND lane.campaign_id = batch.campaign_id AND lane.project_id = batch.project_id
    AND lane.halt_reason = ''
-RETURNING batch.*
-"""
+RETURNING {columns}
+""".format(columns=", ".join(f"batch.{column}" for column in _COLUMNS))
 
 
 def claim_pending_batch(*, batch_id: int, now: datetime, lease_s: float) -> Entry | None:
@@ -42,11 +43,21 @@ def claim_pending_batch(*, batch_id: int, now: datetime, lease_s: float) -> Entr
     Returns its account, or None where there is nothing to do: somebody else has it, it is
     settled, it waits for its retry, its campaign is not being sent, or its lane is halted.
     """
-    claimed = DeliveryBatch.objects.raw(
-        _CLAIM,
-        {"batch_id": batch_id, "now": now, "lease_until": now + timedelta(seconds=lease_s)},
-    )
-    return next((Entry.of(batch) for batch in claimed), None)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CLAIM,
+            {"batch_id": batch_id, "now": now, "lease_until": now + timedelta(seconds=lease_s)},
+        )
+        row = cursor.fetchone()
+    return Entry.of(_batch(row)) if row else None
+
+
+def _batch(row: Sequence[Any]) -> DeliveryBatch:
+    """Return the batch of which these are all columns."""
+    values = dict(zip(_COLUMNS, row, strict=True))
+    for name in ("errors", "retries", "by_platform"):
+        values[name] = json.loads(values[name])
+    return DeliveryBatch.from_db(connection.alias, _COLUMNS, list(values.values()))
 
 
 def extend_held_lease(*, batch_id: int, attempt: int, now: datetime, lease_s: float) -> bool:
@@ -138,9 +149,10 @@ def _recounted(entry: Entry) -> ByPlatform:
 
 def _text_array(texts: Sequence[str | None]) -> str | list[str | None]:
     """Return what PostgreSQL reads as an array of texts; as one literal where that is safe."""
-    if any(text is not None and ('"' in text or "\\" in text or "\0" in text) for text in texts):
+    said = "".join(filter(None, texts))
+    if '"' in said or "\\" in said or "\0" in said:
         return [text and storable(text) for text in texts]
-    return "{" + ",".join("NULL" if text is None else f'"{text}"' for text in texts) + "}"
+    return "{" + ",".join(["NULL" if text is None else f'"{text}"' for text in texts]) + "}"
 
 
 def _retry_at(
@@ -155,13 +167,21 @@ def _retry_at(
     return max(datetime.fromtimestamp(due, tz=now.tzinfo), not_before or now)
 
 
+_COUNT = """
+UPDATE campaigns_pushcampaign
+   SET sent_count = sent_count + %(success)s + %(failure)s + %(unknown)s,
+       success_count = success_count + %(success)s, failure_count = failure_count + %(failure)s,
+       invalid_count = invalid_count + %(invalid)s, unknown_count = unknown_count + %(unknown)s,
+       skipped_count = skipped_count + %(skipped)s
+ WHERE id = %(campaign_id)s
+"""
+
+
 def _count(entry: Entry) -> None:
     """Move the campaign's counters: last in its transaction, for the shortest lock."""
-    delta = Counts.of(entry.outcomes).minus(entry.counted)
-    PushCampaign.objects.filter(pk=entry.batch.campaign_id).update(
-        sent_count=F("sent_count") + delta.success + delta.failure + delta.unknown,
-        **{f"{name}_count": F(f"{name}_count") + value for name, value in delta._asdict().items()},
-    )
+    fresh = Counts.of(entry.outcomes).minus(entry.counted)
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, fresh._asdict() | {"campaign_id": entry.batch.campaign_id})
 
 
 def rewrite_open_batch(

@@ -16,7 +16,7 @@ from functools import lru_cache
 from operator import attrgetter
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from campaigns import engine, shutdown, transitions
 from campaigns.entry import Entry, Waiting
@@ -51,8 +51,7 @@ _HALTING = (Trouble.PROJECT, Trouble.ACCESS_TOKEN, Trouble.MISMATCH)
 def send_batch(*, batch_id: int, clock: Callable[[], datetime]) -> None:
     """Claim the batch, send what is due in it, settle what became of it; never raises."""
     try:
-        close_old_connections()
-        entry = claim_pending_batch(batch_id=batch_id, now=clock(), lease_s=settings.LEASE_S)
+        entry = _claim(batch_id, clock=clock)
         if entry is not None:
             _send_and_settle(entry, clock=clock)
     except _AWAY:
@@ -61,6 +60,20 @@ def send_batch(*, batch_id: int, clock: Callable[[], datetime]) -> None:
         logger.warning("The database is away: batch %s is left to the rescue.", batch_id)
     except Exception:
         logger.exception("Batch %s is left to the rescue.", batch_id)
+
+
+def _claim(batch_id: int, *, clock: Callable[[], datetime]) -> Entry | None:
+    """Claim the batch; once more where the connection was lost while nobody used it.
+
+    That is found out by using it: to ask before every batch whether it is alive costs more. Where
+    the first claim was written and only its answer is lost, the second one finds nothing, and the
+    lease brings the batch back.
+    """
+    try:
+        return claim_pending_batch(batch_id=batch_id, now=clock(), lease_s=settings.LEASE_S)
+    except _AWAY:
+        connection.close()
+        return claim_pending_batch(batch_id=batch_id, now=clock(), lease_s=settings.LEASE_S)
 
 
 def _send_and_settle(entry: Entry, *, clock: Callable[[], datetime]) -> None:
@@ -119,7 +132,7 @@ def _remember(batch: DeliveryBatch) -> None:
 # By hand, as the ORM would spell out five hundred ids one by one.
 _ADDRESSES = """
 SELECT id, address, address_kind, platform FROM devices_devicetoken
- WHERE id = ANY(%s) AND is_active
+ WHERE id = ANY(%s::bigint[]) AND is_active
 """
 
 
@@ -127,8 +140,10 @@ def _addressed(entry: Entry, *, now: datetime) -> tuple[list[int], list[Addresse
     """Return the places and addresses of what is due; skip who is inactive or gone by now."""
     due = entry.due(now)
     with connection.cursor() as cursor:
-        cursor.execute(_ADDRESSES, [[entry.device_ids[place] for place in due]])
-        rows = {row[0]: row for row in cursor}
+        # As one literal: psycopg2 would write each id as an expression of its own.
+        wanted = ",".join([str(entry.device_ids[place]) for place in due])
+        cursor.execute(_ADDRESSES, ["{" + wanted + "}"])
+        rows = {row[0]: row for row in cursor.fetchall()}
     places, devices = [], []
     for place in due:
         row = rows.get(entry.device_ids[place])
@@ -191,12 +206,6 @@ class _Watch:
     def __init__(self, entry: Entry, *, clock: Callable[[], datetime]) -> None:
         rate = entry.campaign.rate_limit_per_second
         self._first: Live | None = Live(rate_limit_per_second=rate)
-        self._query = PushCampaign.objects.filter(
-            pk=entry.batch.campaign_id,
-            status=CampaignStatus.PROCESSING,
-            lanes__project=entry.batch.project_id,
-            lanes__halt_reason="",
-        ).values_list("rate_limit_per_second")
         self._entry = entry
         self._clock = clock
         self._extend_at = clock() + _EXTEND_EVERY
@@ -208,12 +217,26 @@ class _Watch:
         if live is not None and self._clock() < self._extend_at:
             return live  # read a moment ago, with the campaign
         try:
-            row = self._query.first() if self._still_held() else None
+            row = self._running() if self._still_held() else None
         except _AWAY:
             # Nobody could settle what would be sent on.
             connection.close()
             return Live(stop=True)
         return Live(stop=True) if row is None else Live(rate_limit_per_second=row[0])
+
+    def _running(self) -> tuple[int | None] | None:
+        """Return the pace of the campaign, if it is being sent and its lane is not halted."""
+        batch = self._entry.batch
+        return (
+            PushCampaign.objects.filter(
+                pk=batch.campaign_id,
+                status=CampaignStatus.PROCESSING,
+                lanes__project=batch.project_id,
+                lanes__halt_reason="",
+            )
+            .values_list("rate_limit_per_second")
+            .first()
+        )
 
     def _still_held(self) -> bool:
         now = self._clock()

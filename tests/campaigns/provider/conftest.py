@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from campaigns import sending
 from loadtests.fcm_emulator.process import Emulator
 from tests.campaigns.conftest import Broker
 from tests.campaigns.provider.stage import Stage, use_provider
@@ -22,12 +21,6 @@ def _staged(emulator: Emulator, settings: Settings, folder: Path) -> Iterator[St
     stage.new_process()
     yield stage
     stage.new_process()
-
-
-@pytest.fixture(autouse=True)
-def _one_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the test's transaction open, as Django's own test client does between requests."""
-    monkeypatch.setattr(sending, "close_old_connections", lambda: None)
 
 
 @pytest.fixture
