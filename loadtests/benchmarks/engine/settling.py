@@ -12,6 +12,7 @@ import argparse
 import multiprocessing
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from threading import BrokenBarrierError
@@ -146,7 +147,7 @@ def _settle_batch(batch_id: int) -> None:
 def _fill(entry: Entry) -> None:
     """Write what a provider answers: message ids of FCM's form, and some dead devices."""
     from pushcore.outcomes import Outcome
-    from scripts.demo_run.audience import address_of
+    from scripts.demo_run.audience import PLATFORMS, address_of
 
     for place, device_id in enumerate(entry.device_ids):
         if device_id % DEAD_EVERY:
@@ -155,6 +156,8 @@ def _fill(entry: Entry) -> None:
         else:
             entry.settle_device(place, Outcome.INVALID_TOKEN, code="UNREGISTERED", detail="")
             entry.dead.append((device_id, address_of(0, device_id - 1)))
+    platforms = [PLATFORMS[(device_id - 1) % len(PLATFORMS)] for device_id in entry.device_ids]
+    entry.sent = Counter(zip(platforms, entry.outcomes, strict=True))
 
 
 def _checkpoint() -> None:
