@@ -135,6 +135,11 @@ class CurlTransport:
         self._slots.clear()
         self._free.clear()
 
+    def __del__(self) -> None:
+        """Hang up once nobody has it any more: after a change of credentials, for example."""
+        if hasattr(self, "_loop"):  # else it was refused its arguments
+            self.close()
+
     def _new_loop(self) -> CurlLoop:
         return CurlLoop(connections=self._connections, max_streams=self._max_streams)
 

@@ -95,6 +95,11 @@ class Http2Transport:
         """Close all connections; the transport is not used again."""
         self._pool.close()
 
+    def __del__(self) -> None:
+        """Hang up once nobody has it any more: after a change of credentials, for example."""
+        if hasattr(self, "_pool"):  # else it was refused its arguments
+            self._pool.close()
+
     def _run(self, bodies: Sequence[bytes], gate: Gate) -> list[Answer | None]:
         answers: list[Answer | None] = [None] * len(bodies)
         begun_at: list[float] = []

@@ -189,13 +189,19 @@ def descriptors() -> int:
     return len(list(Path("/dev/fd").iterdir()))
 
 
-def test_a_closed_transport_leaves_no_descriptor_open(serve: Serve, connect: Connect) -> None:
-    server = serve()
+@pytest.mark.parametrize("how", ["closed", "forgotten"])
+def test_a_transport_leaves_no_descriptor_open(
+    serve: Serve, kind: type[HttpTransport], how: str
+) -> None:
+    server = serve(secure=False)
     before = descriptors()
     for _ in range(3):
-        transport = warmed(connect(server))
-        transport.abandon()
-        transport.close()
+        transport = kind(endpoint=server.endpoint, project_id="demo", access_token=lambda: "secret")
+        warmed(transport)
+        if how == "closed":
+            transport.abandon()
+            transport.close()
+        del transport
     # The server's own ends close in its thread, a little later.
     deadline = time.monotonic() + 5
     while descriptors() > before and time.monotonic() < deadline:
