@@ -293,7 +293,8 @@ CELERY_BEAT_SCHEDULE = {
     "audit": {
         "task": "campaigns.audit",
         "schedule": 60,
-        "options": {"queue": "rescue", "expire_seconds": 60},
+        # Not with the rescue, which must not wait for it; where campaigns travel it would expire.
+        "options": {"queue": "notices", "expire_seconds": 60},
     },
     "start-what-is-due": {
         "task": "campaigns.start_what_is_due",

@@ -36,7 +36,7 @@ def test_settings_that_are_missing_are_one_sentence_and_four(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("DATABASE_URL")
-    done = run("list")
+    done = run("list", DJANGO_SETTINGS_MODULE="settings.dev")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == (
         "The environment variable DATABASE_URL is not set (or DATABASE_URL_FILE, a path to it).\n"
