@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import QueryDict
-from rest_framework.test import APIRequestFactory
+from django.test import RequestFactory
 
 from settings.charset import asgi_in_utf_8, wsgi_in_utf_8
 from settings.wsgi import application
@@ -16,7 +16,8 @@ CHARSETS = ["zlib", '"zlib"', "rot13", "utf-16", "latin-1", "idna", "none"]
 
 def environ(path: str, content_type: str) -> dict[str, Any]:
     """Return what a web server says of a request."""
-    return {**APIRequestFactory().get(path).environ, "CONTENT_TYPE": content_type}
+    asked: WSGIRequest = RequestFactory().get(path)
+    return {**asked.environ, "CONTENT_TYPE": content_type}
 
 
 @pytest.mark.parametrize("charset", CHARSETS)
@@ -32,6 +33,7 @@ def test_a_query_is_utf_8_whatever_charset_is_claimed(charset: str) -> None:
     assert heard == [QueryDict("search=Größe")]
 
 
+@pytest.mark.usefixtures("in_one_connection")
 @pytest.mark.parametrize("charset", CHARSETS)
 def test_the_web_server_answers_whatever_charset_is_claimed(charset: str) -> None:
     said: list[str] = []
@@ -50,5 +52,9 @@ def test_what_else_the_content_type_says_is_kept() -> None:
         (b"accept", b"text/html; charset=zlib"),
         (b"Content-Type", b"multipart/form-data; charset=zlib; boundary=a"),
     ]
-    asyncio.run(asgi_in_utf_8(listen)({"type": "http", "headers": said}, None, None))
+
+    async def ask() -> None:
+        await asgi_in_utf_8(listen)({"type": "http", "headers": said}, None, None)
+
+    asyncio.run(ask())
     assert heard == [said[0], (b"Content-Type", b"multipart/form-data; boundary=a")]

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import schemathesis
 from django.contrib.auth import get_user_model
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, transaction
+from django.db import transaction
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
@@ -99,16 +98,6 @@ def _at_home(settings: Settings, tmp_path: Any) -> None:
     settings.IMPORT_FOLDER = str(tmp_path)
 
 
-@pytest.fixture(autouse=True)
-def _in_one_connection() -> Iterator[None]:
-    """Let a request's end leave the test's connection open, as Django's own client does."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
-
-
 def operations() -> Iterator[Any]:
     generator: Any = SchemaGenerator
     description = generator().get_schema(request=None, public=True)
@@ -148,6 +137,7 @@ def try_out(operation: Any, mode: GenerationMode, count: int, *, rows: Ids, api_
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("in_one_connection")
 @pytest.mark.parametrize(
     ("mode", "count"), [(GenerationMode.POSITIVE, 6), (GenerationMode.NEGATIVE, 4)]
 )
