@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LOST_ANSWERS = 0.05
-"""The share of the messages that are accepted while their answer is lost."""
-TROUBLE = f"accept_reset={LOST_ANSWERS}"
-"""Of all the emulator's ways to lose an answer the mildest: over HTTP/2 it takes nothing else with
-it, and over HTTP/1.1 it cuts the connection of that one request."""
+TROUBLE = "accept_reset=0.05"
+"""5 % of the messages are accepted and their answers lost, in the mildest of the emulator's ways:
+over HTTP/2 it takes nothing else with it, and over HTTP/1.1 only the connection of that request."""
 
 
 class InexactError(Exception):

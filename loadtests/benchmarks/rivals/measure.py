@@ -32,7 +32,14 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--latency-ms", type=float, default=20.0, help="of the emulated provider")
-    parser.add_argument("--trouble", action="store_true", help=f"with {TROUBLE}")
+    parser.add_argument(
+        "--trouble",
+        nargs="?",
+        const=TROUBLE,
+        default="",
+        metavar="OUTCOMES",
+        help=f"of the emulator, such as accept_drop=0.05 (without a word: {TROUBLE})",
+    )
     options = parser.parse_args()
     try:
         print(json.dumps(measure(rival_named(options.rival), options)))
@@ -49,7 +56,7 @@ def measure(rival: Rival, options: argparse.Namespace) -> dict[str, Any]:
         messages=options.messages,
         processes=options.processes,
         latency_ms=options.latency_ms,
-        outcomes=TROUBLE if options.trouble else "",
+        outcomes=options.trouble,
         within_s=SEND_WITHIN_S,
     )
     measured = _in_its_room(task)

@@ -14,7 +14,8 @@ from typing import Any
 
 from loadtests.benchmarks import transport
 from loadtests.benchmarks.engine import job, system
-from loadtests.benchmarks.rivals.figures import LOST_ANSWERS, InexactError, Outcome, account, rates
+from loadtests.benchmarks.rivals.figures import TROUBLE, InexactError, Outcome, account, rates
+from loadtests.fcm_emulator.config import parse_outcomes
 
 TROUBLE_ENDS_WITHIN_S = 240.0
 
@@ -27,6 +28,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=4, help="sending processes")
     parser.add_argument("--latency-ms", type=float, default=20.0, help="of the emulated provider")
     parser.add_argument("--guarantee", default="at_least_once", help="of the campaign in trouble")
+    parser.add_argument("--outcomes", type=parse_outcomes, default=TROUBLE, help="its trouble")
     options = parser.parse_args()
     measure = {"job": _job, "transport": _transport, "trouble": _trouble}[options.what]
     try:
@@ -80,7 +82,7 @@ def _trouble(options: argparse.Namespace) -> dict[str, Any]:
         workers=options.workers,
         quota=0,
         latency_ms=options.latency_ms,
-        outcomes={"accept_reset": LOST_ANSWERS},
+        outcomes=options.outcomes,
     ) as stack:
         campaign = system.create(stack, priority="high", guarantee=options.guarantee)
         system.launch(stack, campaign)
