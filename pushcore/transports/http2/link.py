@@ -13,6 +13,9 @@ from pushcore.transports.http2.frames import WireError
 from pushcore.transports.http2.opening import Awaited, Steps
 
 _READ_BYTES: Final = 262_144
+_RECORD_BYTES: Final = 16_384
+"""One record of TLS (RFC 8446 §5.1), written whole or not at all. Given more, OpenSSL may put some
+records on the wire and then say that it took nothing: what the server has would count as unsent."""
 _NOT_NOW: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 logger = logging.getLogger(__name__)
@@ -64,7 +67,7 @@ class Link:
         output = self.connection.output
         try:
             while chunk := output.unsent():
-                output.sent(self._socket.send(chunk))
+                output.sent(self._socket.send(chunk[:_RECORD_BYTES]))
         except _NOT_NOW:
             self._watch(self._socket, _READ | _WRITE)
         except OSError as failure:
