@@ -22,6 +22,7 @@ from loadtests.crash.scenarios import (
     provider,
     rabbitmq,
     redis,
+    schedules,
     workers,
 )
 from loadtests.crash.scenarios.disk import small_disk
@@ -41,6 +42,9 @@ SCENARIOS: dict[str, Scenario] = {
     "kill-planner": parts.kill_planner,
     "kill-beat": parts.kill_beat,
     "kill-web": parts.kill_web,
+    "two-beats": schedules.fire_beside_two_beats,
+    "kill-firing": schedules.kill_while_firing,
+    "kill-in-local-time": schedules.kill_in_local_time,
     "redis-restart": redis.restart_with_data,
     "redis-restart-empty": redis.restart_without_data,
     "redis-flushall": redis.empty,

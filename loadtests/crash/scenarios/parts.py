@@ -41,12 +41,12 @@ def kill_planner(system: System) -> Result:
         port = wait_until(
             lambda: system.database.value(_WAITING), within_s=30, what="the plan's second step"
         )
-        processes.kill_process(_owner_of(system, port))
+        processes.kill_process(owner_of(system, port))
         blocker.rollback()
     return judged(system, campaign, repeats=BATCH, pause_s=SENDING_AGAIN_S)
 
 
-def _owner_of(system: System, port: int) -> int:
+def owner_of(system: System, port: int) -> int:
     """Return the process whose connection to the database has this port at its end."""
     for pid in system.pids:
         for connection in psutil.Process(pid).net_connections():
