@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.db import DatabaseError, InterfaceError, ProgrammingError, connection
 from kombu.exceptions import OperationalError as BrokerError
-from redis import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from campaigns.doctor.findings import Finding, Level, critical
 
@@ -58,6 +58,11 @@ def _run(name: str, check: Check, now: datetime, found: dict[str, Sequence[Findi
         found[name] = [critical(words, "Run: manage.py migrate")]
     except (DatabaseError, InterfaceError) as exc:
         found[name] = [_away("PostgreSQL", "DATABASE_URL", exc)]
+    except ResponseError as exc:
+        words = f"Redis answers with an error: {_first_line(exc)}"
+        found[name] = [
+            critical(words, "Look at its memory, its disk, and whether it is a replica.")
+        ]
     except RedisError as exc:
         found[name] = [_away("Redis", "REDIS_URL", exc)]
     except (BrokerError, OSError) as exc:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from campaigns.doctor.checks import campaigns, celery, disk, postgres, provider, redis
+from campaigns.doctor.checks import campaigns, celery, disk, planned, postgres, provider, redis
 from campaigns.doctor.examination import Check
 
 ALL: Final[dict[str, Check]] = {
@@ -19,8 +19,10 @@ ALL: Final[dict[str, Check]] = {
     "FCM": provider.check_projects,
     "quota": provider.check_quota,
     "campaigns": campaigns.check_progress,
+    "schedules": planned.check_schedules,
     "accounts": campaigns.check_accounts,
     "notifications": campaigns.check_notifications,
+    "API keys": planned.check_keys,
     "disk": disk.check_disk,
 }
 """What `manage.py doctor` runs."""

@@ -75,7 +75,7 @@ def check_notifications(now: datetime) -> Sequence[Finding]:
     found += [
         warning(
             f"Nothing has reached notification channel “{channel.name}” for an hour.",
-            "Test it: POST /api/notification-channels/{id}/test/ says what is answered.",
+            f"POST /api/notification-channels/{channel.pk}/test/ says what is answered.",
         )
         for channel in failing.order_by("pk")[:_SHOWN]
     ]

@@ -12,6 +12,7 @@ import pytest
 from django.db import OperationalError, ProgrammingError
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 from campaigns.doctor.examination import Check, examine, worst_of
 from campaigns.doctor.findings import Finding, Level, critical, ok, warning
@@ -71,6 +72,11 @@ def test_one_that_hangs_is_left_and_the_others_are_told() -> None:
             RedisConnectionError("refused"),
             "Redis can't be asked: refused",
             "Start it, or mend REDIS_URL; then look again.",
+        ),
+        (
+            ResponseError("OOM command not allowed"),
+            "Redis answers with an error: OOM command not allowed",
+            "Look at its memory, its disk, and whether it is a replica.",
         ),
         (
             BrokerError("refused"),
