@@ -145,11 +145,12 @@ class Entry:
     def due(self, now: datetime) -> list[int]:
         """Return the places of the devices that are to be sent now."""
         stamp = now.timestamp()
+        pending = int(Outcome.PENDING)
+        waits = {place for place, kept in self.retries.items() if kept.due > stamp}
         return [
             place
             for place, outcome in enumerate(self.outcomes)
-            if outcome == Outcome.PENDING
-            and (place not in self.retries or self.retries[place].due <= stamp)
+            if outcome == pending and place not in waits
         ]
 
     def settle_device(

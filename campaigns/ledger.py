@@ -21,7 +21,7 @@ from devices.models import DeviceToken
 from devices.services import deactivate_dead
 from pushcore.outcomes import Outcome
 
-_COLUMNS = [field.column for field in DeliveryBatch._meta.concrete_fields]
+_COLUMNS = [field.attname for field in DeliveryBatch._meta.concrete_fields]
 _CLAIM = """
 UPDATE campaigns_deliverybatch AS batch
    SET state = 'sending', attempt = batch.attempt + 1, lease_until = %(lease_until)s,

@@ -26,10 +26,10 @@ class ShareBreaker:
         self._hits = 0
         self._total = 0
 
-    def count(self, *, hit: bool) -> None:
-        """Count one more."""
-        self._total += 1
-        self._hits += hit
+    def count(self, *, hit: bool, times: int = 1) -> None:
+        """Count one more, or so many."""
+        self._total += times
+        self._hits += hit * times
 
     @property
     def is_tripped(self) -> bool:
@@ -49,13 +49,17 @@ class BatchBreaker:
         self.trouble = Trouble.NONE
         self.words = ""
         self._mismatches = mismatches
+        self._successes = 0
+        """Not counted yet: they trip nothing, so that it can wait until something else is heard."""
 
     def hear_success(self) -> None:
         """Count an accepted message."""
-        self._mismatches.count(hit=False)
+        self._successes += 1
 
     def hear(self, verdict: Verdict) -> None:
         """Count any other verdict; the first trouble that trips is the one that stays."""
+        self._mismatches.count(hit=False, times=self._successes)
+        self._successes = 0
         self._mismatches.count(hit=verdict.trouble is Trouble.MISMATCH)
         if self.trouble is not Trouble.NONE:
             return

@@ -95,19 +95,15 @@ class Report:
 
     def count(self, *, project: str, priority: str, seconds: float) -> None:
         """Add the batch to the metrics: what was settled, and what was tried and has to wait."""
+        counts = Counter(self.outcomes)
         pending = int(Outcome.PENDING)
-        heard = [
-            (outcome, attempts)
-            for outcome, wait, attempts in zip(
-                self.outcomes, self.retry_in_s, self.attempts, strict=True
-            )
-            if outcome != pending or wait is not None
-        ]
+        if counts[pending]:
+            counts[pending] = sum(wait is not None for wait in self.retry_in_s)
         metrics.count_batch(
             project=project,
             priority=priority,
-            counts=Counter(outcome for outcome, _ in heard),
-            retried=sum(attempts > 1 for _, attempts in heard),
+            counts=+counts,
+            retried=self._retried() if max(self.attempts, default=0) > 1 else 0,
             seconds=seconds,
         )
         request_seconds = metrics.REQUEST_SECONDS.labels(project)
@@ -119,3 +115,13 @@ class Report:
             metrics.QUOTA_REFUSALS.labels(project, scope).inc(number)
         for trouble in _BREAKERS:
             metrics.BREAKER_OPEN.labels(project, trouble).set(trouble in self.troubles)
+
+    def _retried(self) -> int:
+        """Return how many were tried in this call, and not for the first time."""
+        pending = int(Outcome.PENDING)
+        return sum(
+            attempts > 1 and (outcome != pending or wait is not None)
+            for outcome, wait, attempts in zip(
+                self.outcomes, self.retry_in_s, self.attempts, strict=True
+            )
+        )
