@@ -21,11 +21,11 @@ from campaigns.notifications.standstill import watch_campaigns
 from devices.models import FcmProject
 from pushcore.outcomes import Outcome
 from tests.campaigns.notifications.stage import mail_channel, tell
-from tests.campaigns.provider.conftest import _one_transaction, stage
+from tests.campaigns.provider.conftest import stage
 from tests.campaigns.provider.stage import Stage
 from tests.cast import NOW, make_project, planned, seconds_later, settle_all
 
-__all__ = ["_one_transaction", "stage"]
+__all__ = ["stage"]
 
 pytestmark = pytest.mark.django_db
 
