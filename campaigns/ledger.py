@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from campaigns.entry import ByPlatform, Counts, Entry, storable
 from campaigns.models import DeliveryBatch, PushCampaign
@@ -167,21 +168,13 @@ def _retry_at(
     return max(datetime.fromtimestamp(due, tz=now.tzinfo), not_before or now)
 
 
-_COUNT = """
-UPDATE campaigns_pushcampaign
-   SET sent_count = sent_count + %(success)s + %(failure)s + %(unknown)s,
-       success_count = success_count + %(success)s, failure_count = failure_count + %(failure)s,
-       invalid_count = invalid_count + %(invalid)s, unknown_count = unknown_count + %(unknown)s,
-       skipped_count = skipped_count + %(skipped)s
- WHERE id = %(campaign_id)s
-"""
-
-
 def _count(entry: Entry) -> None:
     """Move the campaign's counters: last in its transaction, for the shortest lock."""
-    fresh = Counts.of(entry.outcomes).minus(entry.counted)
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, fresh._asdict() | {"campaign_id": entry.batch.campaign_id})
+    delta = Counts.of(entry.outcomes).minus(entry.counted)
+    PushCampaign.objects.filter(pk=entry.batch.campaign_id).update(
+        sent_count=F("sent_count") + delta.success + delta.failure + delta.unknown,
+        **{f"{name}_count": F(f"{name}_count") + value for name, value in delta._asdict().items()},
+    )
 
 
 def rewrite_open_batch(
