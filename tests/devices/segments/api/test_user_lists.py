@@ -11,10 +11,10 @@ from devices.segments.lists import read_list
 from devices.segments.models import ListMember, UserList
 from tests.answers import complaints_in
 from tests.cast import NOW
-from tests.devices.api.conftest import Call, call, import_folder, send_bytes, staff, staff_user
+from tests.devices.api.conftest import Call, call, send_bytes, staff, staff_user
 from tests.devices.segments.cast import make_segment
 
-__all__ = ["call", "import_folder", "staff", "staff_user"]  # fixtures
+__all__ = ["call", "staff", "staff_user"]  # fixtures
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("broker", "import_folder"),
