@@ -51,8 +51,10 @@ def every_log(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> pytest.LogCaptureFixture:
     """All that anybody logs in this process, but for the test's own HTTP/2 server."""
-    # Google's client libraries, once one is in use, keep what they log to themselves.
+    # Google's client libraries keep what they log to themselves from their first use on, unless
+    # their logger has a level by then.
     monkeypatch.setattr(logging.getLogger("google"), "propagate", True)
+    caplog.set_level(logging.DEBUG, logger="google")
     caplog.set_level(logging.INFO, logger="hpack")
     # Last, as a level is the capturing handler's too.
     caplog.set_level(logging.DEBUG, logger="celery.app.trace")
