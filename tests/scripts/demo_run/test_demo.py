@@ -120,7 +120,7 @@ def test_accounts_for_every_device_and_leaves_nothing_behind(demo: Demo) -> None
 def test_ctrl_c_stops_everything_and_the_campaign_and_meanwhile_nobody_else_may_start(
     demo: Demo,
 ) -> None:
-    slow = ["--devices", "20000", "--quota", "60000", "--json"]
+    slow = ["--devices", "20000", "--quota", "12000", "--json"]
     with demo.start(*slow) as process:
         read_until(process, "launched")
         second = demo.run("--devices", "10")
@@ -142,7 +142,7 @@ def test_a_killed_demo_takes_everything_with_it_and_the_next_cancels_its_campaig
 ) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells a child that its parent died")
-    with demo.start("--devices", "20000", "--quota", "60000", "--json") as process:
+    with demo.start("--devices", "20000", "--quota", "12000", "--json") as process:
         read_until(process, "launched")
         started = everything_started_by(process)
         process.kill()
