@@ -5,7 +5,7 @@ import pytest
 from loadtests.crash.scenarios import schedules
 from loadtests.crash.system import System
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.timeout(300)]  # beats are slow to start
 
 
 def test_two_beats_one_killed_and_one_restarted_start_each_campaign_once(system: System) -> None:
