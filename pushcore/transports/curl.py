@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from io import BytesIO
 from typing import Final
 from urllib.parse import urlsplit
@@ -24,13 +23,10 @@ import pycurl
 
 from pushcore.transports.base import MAX_BODY_BYTES, Answer, Fault, ForkedTransportError, Gate
 from pushcore.transports.curl_loop import CurlLoop
+from pushcore.transports.gated_loop import Answered, GatedLoop
 
-MAX_WAIT_S: Final = 0.05
-"""The longest sleep: how soon a gate that closed while all was quiet is noticed."""
 UNREAD: Final = b"(too long a body to be read)"
 """Stands for a body whose announced length is too much: no answer of FCM's, whatever its status."""
-TIME_EVERY: Final = 16
-"""Every so manieth answer is timed: a sample says as much as all, for a sixteenth of the cost."""
 CANNOT_REWIND: Final = "necessary data rewind was not possible"
 """libcurl's words when it wanted to send again. Where they are the first thing that went wrong, the
 server had refused the stream; a connection that died says so first."""
@@ -39,18 +35,18 @@ server had refused the stream; a connection that died says so first."""
 class _Slot:
     """One reusable easy handle and the message that it carries."""
 
-    __slots__ = ("body", "chunks", "curl", "index")
+    __slots__ = ("body", "chunks", "curl", "place")
 
     def __init__(self, curl: pycurl.Curl) -> None:
         self.curl = curl
-        self.index = -1
+        self.place = -1
         self.body = BytesIO()
         self.chunks: list[bytes] = []
         # Methods of C only: no Python code runs inside of libcurl's transfer for each message.
         curl.setopt(pycurl.WRITEFUNCTION, self.chunks.append)
 
-    def load(self, index: int, body: bytes) -> None:
-        self.index = index
+    def load(self, place: int, body: bytes) -> None:
+        self.place = place
         self.chunks.clear()
         self.body = BytesIO(body)
         self.curl.setopt(pycurl.READFUNCTION, self.body.read)
@@ -89,7 +85,7 @@ class CurlTransport:
         self._access_token = access_token
         self._connections = connections
         self._max_streams = max_streams
-        self._in_flight = in_flight
+        self._gated = GatedLoop(in_flight=in_flight)
         self._options = _options(
             endpoint=endpoint,
             project_id=project_id,
@@ -101,7 +97,6 @@ class CurlTransport:
         self._process = os.getpid()
         self._slots: dict[pycurl.Curl, _Slot] = {}
         self._free: list[_Slot] = []
-        self._untimed = 0
         self._loop = self._new_loop()
 
     def send(self, bodies: Sequence[bytes], *, gate: Gate) -> list[Answer | None]:
@@ -116,13 +111,11 @@ class CurlTransport:
         if self._loop.has_dead_connection():
             self.abandon()
         self._authorize(self._access_token())
-        answers: list[Answer | None] = [None] * len(bodies)
         try:
-            self._run(bodies, gate, answers)
+            return self._gated.run(bodies, gate=gate, wire=self)
         except BaseException:
             self.abandon()
             raise
-        return answers
 
     def abandon(self) -> None:
         """Drop everything in flight and every connection; the transport stays usable."""
@@ -143,41 +136,24 @@ class CurlTransport:
     def _new_loop(self) -> CurlLoop:
         return CurlLoop(connections=self._connections, max_streams=self._max_streams)
 
-    def _run(self, bodies: Sequence[bytes], gate: Gate, answers: list[Answer | None]) -> None:
-        started = answered = 0
+    def submit(self, place: int, body: bytes, *, now: float) -> None:  # noqa: ARG002  of a Wire
+        """Hand a message to libcurl, where it waits if there is no room (a `Wire`)."""
+        slot = self._free.pop() if self._free else self._new_slot()
+        slot.load(place, body)
+        self._loop.add(slot.curl)
+
+    def step(self, wait_s: float) -> list[Answered]:
+        """Move libcurl's transfers on; return the answers since the last step (a `Wire`)."""
+        answered: list[Answered] = []
 
         def finish(curl: pycurl.Curl, code: int, error: str) -> None:
-            nonlocal answered
             slot = self._slots[curl]
             answer = _answer(slot) if code == 0 else _fault(slot, code, error)
-            self._untimed += 1
-            if self._untimed == TIME_EVERY:
-                self._untimed = 0
-                answer = replace(answer, seconds=curl.getinfo(pycurl.TOTAL_TIME))
-            answers[slot.index] = answer
+            answered.append((slot.place, answer))
             self._free.append(slot)
-            answered += 1
-            gate.observe(answer)
 
-        while True:
-            wait_s = MAX_WAIT_S
-            wanted = min(len(bodies) - started, self._in_flight - (started - answered))
-            # Asked while answers are awaited too: whoever keeps a lease keeps it in there.
-            if not gate.is_closed() and wanted:
-                admitted = gate.admit(wanted)
-                for index in range(started, started + admitted):
-                    self._start(index, bodies[index])
-                started += admitted
-                if not admitted:
-                    wait_s = min(wait_s, gate.wait_s())
-            elif started == answered:
-                return
-            self._loop.step(wait_s, finish=finish)
-
-    def _start(self, index: int, body: bytes) -> None:
-        slot = self._free.pop() if self._free else self._new_slot()
-        slot.load(index, body)
-        self._loop.add(slot.curl)
+        self._loop.step(wait_s, finish=finish)
+        return answered
 
     def _new_slot(self) -> _Slot:
         curl = pycurl.Curl()

@@ -5,7 +5,7 @@
     connection        one connection without its socket: streams, answers, what a loss means
     opening, link     the socket: opened without waiting, read and written as far as it goes
     pool              connections from batch to batch, and what waits for a place on one of them
-    transport         a batch over the pool, as its gate lets messages start
+    transport         batches over the pool, through the gated loop that libcurl's share
 
 It is our own because sending is what this engine is for: a quarter of libcurl's processor time for
 a message (docs/performance.md), and exact knowledge of what the server cannot have seen.

@@ -10,9 +10,10 @@ socket, or the server itself said that it did not process it (RFC 9113 §8.7).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 from pushcore.transports.base import MAX_BODY_BYTES, Answer, Fault
+from pushcore.transports.gated_loop import Answered
 from pushcore.transports.http2 import frames
 from pushcore.transports.http2.frames import ErrorCode, Kind, Setting, WireError
 from pushcore.transports.http2.headers import AnswerHeads, RequestHeads, content_length
@@ -27,10 +28,6 @@ _END_STREAM, _END_HEADERS = frames.END_STREAM, frames.END_HEADERS
 _SHAPED = frames.PADDED | frames.WITH_PRIORITY
 _PADDED, _MAX_STREAM = frames.PADDED, frames.MAX_STREAM
 _MAX_BLOCK_BYTES: Final = 65_536
-
-
-Answered: TypeAlias = tuple[int, Answer]
-"""What a message was started as (its place in a batch), and its answer or fault."""
 
 
 class _Stream:

@@ -8,7 +8,8 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from pushcore.transports.base import Answer, Fault
-from pushcore.transports.http2.connection import Answered, Connection
+from pushcore.transports.gated_loop import Answered
+from pushcore.transports.http2.connection import Connection
 from pushcore.transports.http2.headers import RequestHeads
 from pushcore.transports.http2.link import Link
 from pushcore.transports.http2.opening import Endpoint, opening

@@ -1,4 +1,4 @@
-"""A batch of messages over the pool of connections to one FCM project, as its gate lets them start.
+"""Batches of messages over the pool of connections to one FCM project.
 
 Nothing here needs a thread or an event loop. Connections live from batch to batch.
 """
@@ -6,23 +6,16 @@ Nothing here needs a thread or an event loop. Connections live from batch to bat
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Final
 from urllib.parse import urlsplit
 
 import certifi
 
 from pushcore.transports.base import Answer, ForkedTransportError, Gate
+from pushcore.transports.gated_loop import GatedLoop
 from pushcore.transports.http2.opening import endpoint_of
 from pushcore.transports.http2.pool import Pool
-
-MAX_WAIT_S: Final = 0.05
-"""The longest sleep: how soon a gate that closed while all was quiet is noticed."""
-TIME_EVERY: Final = 16
-"""Every so manieth answer is timed: a sample says as much as all, for a sixteenth of the cost."""
 
 
 class Http2Transport:
@@ -64,9 +57,8 @@ class Http2Transport:
         self._authority = urlsplit(endpoint).netloc
         self._path = f"/v1/projects/{project_id}/messages:send"
         self._access_token = access_token
-        self._in_flight = in_flight
+        self._gated = GatedLoop(in_flight=in_flight)
         self._process = os.getpid()
-        self._untimed = 0
 
     def send(self, bodies: Sequence[bytes], *, gate: Gate) -> list[Answer | None]:
         """Send each body once; see `Transport.send`.
@@ -81,7 +73,7 @@ class Http2Transport:
         try:
             self._pool.look()
             self._pool.authorize(fields)
-            return self._run(bodies, gate)
+            return self._gated.run(bodies, gate=gate, wire=self._pool)
         except BaseException:
             self.abandon()
             raise
@@ -99,37 +91,6 @@ class Http2Transport:
         """Hang up once nobody has it any more: after a change of credentials, for example."""
         if hasattr(self, "_pool"):  # else it was refused its arguments
             self._pool.close()
-
-    def _run(self, bodies: Sequence[bytes], gate: Gate) -> list[Answer | None]:
-        answers: list[Answer | None] = [None] * len(bodies)
-        begun_at: list[float] = []
-        answered = 0
-        while True:
-            wait_s = MAX_WAIT_S
-            started = len(begun_at)
-            wanted = min(len(bodies) - started, self._in_flight - (started - answered))
-            # Asked while answers are awaited too: whoever keeps a lease keeps it in there.
-            if not gate.is_closed() and wanted:
-                admitted = gate.admit(wanted)
-                now = time.monotonic()
-                for place in range(started, started + admitted):
-                    self._pool.submit(place, bodies[place], now=now)
-                begun_at += [now] * admitted
-                if not admitted:
-                    wait_s = min(wait_s, gate.wait_s())
-            elif started == answered:
-                return answers
-            for place, answer in self._pool.step(wait_s):
-                answered += 1
-                answers[place] = heard = self._timed(answer, begun_at[place])
-                gate.observe(heard)
-
-    def _timed(self, answer: Answer, begun_at: float) -> Answer:
-        self._untimed += 1
-        if self._untimed < TIME_EVERY:
-            return answer
-        self._untimed = 0
-        return replace(answer, seconds=time.monotonic() - begun_at)
 
     def _fields(self, token: str) -> dict[str, str]:
         return {

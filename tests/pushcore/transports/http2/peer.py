@@ -8,7 +8,8 @@ import h2.events
 from h2.settings import SettingCodes
 
 from pushcore.transports.base import Answer
-from pushcore.transports.http2.connection import Answered, Connection
+from pushcore.transports.gated_loop import Answered
+from pushcore.transports.http2.connection import Connection
 from pushcore.transports.http2.headers import RequestHeads
 
 FIELDS = {
