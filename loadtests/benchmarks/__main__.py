@@ -8,25 +8,30 @@ where a later turn fails.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
-import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from rich.console import Console
 
-from loadtests.benchmarks.benchmark import Benchmark, BenchmarkFailedError, Plan, Turn
-from loadtests.benchmarks.charts import draw
-from loadtests.benchmarks.results import as_json, results_of
-from loadtests.benchmarks.subjects import imports, job, launch, quota, scale, settle, urgent
+from loadtests.benchmarks import report
+from loadtests.benchmarks.benchmark import Benchmark, BenchmarkFailedError, Case, Turn
+from loadtests.benchmarks.results import as_json
+from loadtests.benchmarks.subjects import (
+    imports,
+    job,
+    launch,
+    quota,
+    rivals,
+    scale,
+    settle,
+    urgent,
+)
 from loadtests.benchmarks.subjects.options import bounded
-from loadtests.benchmarks.table import markdown, print_results
 from loadtests.benchmarks.turns import run_case, run_turns
+from scripts.demo_run.leaving import leave_in_order_when_told
 
 BENCHMARKS = [
     job.BENCHMARK,
@@ -36,18 +41,14 @@ BENCHMARKS = [
     launch.BENCHMARK,
     settle.BENCHMARK,
     imports.BENCHMARK,
+    rivals.BENCHMARK,
 ]
-RIVALS = "rivals"
-"""A subcommand with options and contestants of its own: `loadtests.benchmarks.rivals`."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure; return 0, 1 where a program failed, 130 for Ctrl-C."""
-    if arguments and arguments[0] == RIVALS:
-        rivals = importlib.import_module("loadtests.benchmarks.rivals.__main__")
-        return int(rivals.main(list(arguments[1:])))
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, _unwind)
+    leave_in_order_when_told()
     benchmark = next(one for one in BENCHMARKS if one.name == options.benchmark)
     try:
         _measure(benchmark, options)
@@ -74,7 +75,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         )
         benchmark.add_options(command)
         _add_common(command, benchmark.name)
-    commands.add_parser(RIVALS, help="beside what one would pick instead", add_help=False)
     words = list(arguments)
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words.insert(0, job.BENCHMARK.name)
@@ -99,37 +99,43 @@ def _measure(benchmark: Benchmark, options: argparse.Namespace) -> None:
         BenchmarkFailedError: a program failed; the turns before it are written.
     """
     plan = benchmark.plan(options)
+    for name, reason in plan.skipped.items():
+        _tell(f"{name} is skipped. {reason}")
     said = {name: value for name, value in vars(options).items() if name != "output"}
+    failed: dict[str, str] = {}
     turns: list[Turn] = []
-    for turn in run_turns(plan, runs=options.runs, tell=_tell, run=run_case):
+    for turn in run_turns(
+        plan, runs=options.runs, tell=_tell, run=lambda case: run(case, failed=failed)
+    ):
         turns.append(turn)
-        figures = as_json(benchmark.name, plan, turns, options=said, now=datetime.now(UTC))
-        _write(options.output, benchmark.name, plan, turns, figures)
-    print_results(plan, results_of(turns), Console(stderr=options.json, highlight=False))
+        now = datetime.now(UTC)
+        figures = as_json(benchmark.name, plan, turns, failed=failed, options=said, now=now)
+        report.write(options.output, benchmark.name, plan, turns, figures)
+    console = Console(stderr=options.json, highlight=False)
+    report.show(plan, turns, console, missing={**plan.skipped, **failed})
     _tell(f"Written to {options.output}/{benchmark.name}*")
     if options.json:
         print(json.dumps(figures))
 
 
-def _write(
-    folder: Path, name: str, plan: Plan, turns: Sequence[Turn], figures: dict[str, Any]
-) -> None:
-    results = results_of(turns)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    (folder / f"{name}.md").write_text(markdown(plan, results) + "\n", encoding="utf-8")
-    for chart in plan.charts:
-        if (drawing := draw(chart, results)) is not None:
-            (folder / f"{name}-{chart.name}.svg").write_text(drawing, encoding="utf-8")
+def run(case: Case, *, failed: dict[str, str]) -> dict[str, float]:
+    """Run a case; one that may fail has no figures in this turn, and `failed` has the reason.
+
+    Raises:
+        BenchmarkFailedError: one failed that may not.
+    """
+    try:
+        return run_case(case)
+    except BenchmarkFailedError as failure:
+        if not case.may_fail:
+            raise
+        failed[case.name] = str(failure)
+        _tell(str(failure))
+        return {}
 
 
 def _tell(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
-
-
-def _unwind(signum: int, _frame: FrameType | None) -> None:
-    """Leave as by Ctrl-C, so that what was started is stopped in order."""
-    sys.exit(128 + signum)
 
 
 if __name__ == "__main__":

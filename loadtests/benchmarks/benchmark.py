@@ -7,8 +7,12 @@ within a turn, so that a machine that is slower for a while is slower for both s
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from loadtests.benchmarks.results import Results
 
 Turn = dict[str, dict[str, float]]
 """Case → figure → value."""
@@ -38,6 +42,8 @@ class Case:
     """It is ended after so many seconds: a benchmark has an end."""
     turns: int | None = None
     """It takes part in the first so many turns; None: in all."""
+    may_fail: bool = False
+    """Then it is named with the reason and the others go on; else a failure ends the benchmark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,12 @@ class Plan:
     ratios: Sequence[Ratio] = ()
     goals: Sequence[Goal] = ()
     charts: Sequence[Chart] = ()
+    tables: Callable[[Results], str] | None = None
+    """Returns tables of Markdown of its own, instead of the usual one."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """What this machine cannot measure → the reason, a sentence."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of what is measured beside the engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -72,7 +72,13 @@ def verdicts_of(results: Results, goals: Sequence[Goal]) -> list[Verdict]:
 
 
 def as_json(
-    name: str, plan: Plan, turns: Sequence[Turn], *, options: dict[str, Any], now: datetime
+    name: str,
+    plan: Plan,
+    turns: Sequence[Turn],
+    *,
+    failed: Mapping[str, str],
+    options: dict[str, Any],
+    now: datetime,
 ) -> dict[str, Any]:
     """Return everything as one JSON object: case → figure → spread, and the verdicts."""
     results = results_of(turns)
@@ -96,6 +102,9 @@ def as_json(
             }
             for verdict in verdicts_of(results, plan.goals)
         ],
+        "skipped": dict(plan.skipped),
+        "failed": dict(failed),
+        "versions": dict(plan.versions),
     }
 
 

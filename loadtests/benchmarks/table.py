@@ -1,4 +1,4 @@
-"""A benchmark's results for people: a table of medians and spreads, and the goals."""
+"""How results are written for people: tables of medians and spreads, goals, numbers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.benchmarks.benchmark import RATIOS, Cell, Plan
-from loadtests.benchmarks.results import Results, Spread, Verdict, verdicts_of
-from loadtests.benchmarks.turns import BUSY, MACHINE
+from loadtests.benchmarks.results import Results, Spread, Verdict
 
 WIDTH = 120
 """Where nobody's terminal says."""
 
 
-def print_results(plan: Plan, results: Results, console: Console) -> None:
-    """Print the table, and what became of the goals."""
+def print_table(plan: Plan, results: Results, console: Console) -> None:
+    """Print each case's figures: least, median and most over the turns."""
     if not console.is_terminal:
         console.width = WIDTH
     table = Table(show_edge=False, pad_edge=False, box=box.SIMPLE_HEAD)
@@ -28,13 +27,6 @@ def print_results(plan: Plan, results: Results, console: Console) -> None:
     for case, figure, spread in rows_of(plan, results):
         table.add_row(case, figure, *map(number, (spread.least, spread.median, spread.most)))
     console.print(table)
-    if busy := results.get(Cell(MACHINE, BUSY)):
-        console.print(
-            f"Before the turns other work kept {busy.least:.0f}–{busy.most:.0f} % of the"
-            " processors busy."
-        )
-    for verdict in verdicts_of(results, plan.goals):
-        console.print(sentence_of(verdict))
 
 
 def rows_of(plan: Plan, results: Results) -> Iterator[tuple[str, str, Spread]]:

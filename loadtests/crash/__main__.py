@@ -27,7 +27,7 @@ from loadtests.crash.scenarios import (
 )
 from loadtests.crash.scenarios.disk import small_disk
 from loadtests.crash.system import System, running_system
-from loadtests.crash.waiting import TooLateError
+from loadtests.waiting import TooLateError
 from scripts.embedded import Servers, ServersError, running_servers
 from scripts.embedded.folders import server_account
 from scripts.embedded.servers import profile_folder

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 import uuid
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import redis
 from celery import Celery
 from kombu import Exchange, Queue
+
+from scripts.demo_run.repeating import Repeating
 
 QUEUES = ("rescue", "high_priority", "notices", "default", "low_priority")
 
@@ -30,7 +30,7 @@ def lose_chords(client: redis.Redis) -> int:
     return client.delete(*keys) if keys else 0
 
 
-class Copier:
+class Copier(Repeating):
     """Delivers every message of Redis as broker twice, while the `with` block lasts.
 
     What waits and what a worker holds unacknowledged is copied once each, under a delivery tag of
@@ -38,37 +38,22 @@ class Copier:
     """
 
     def __init__(self, client: redis.Redis) -> None:
+        super().__init__(interval_s=0.005)
         self._client = client
         self._done: set[str] = set()
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
     @property
     def copied(self) -> int:
         """How many messages have been copied."""
         return len(self._done)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._end.wait(0.005):
-            for queue in QUEUES:
-                for raw in cast("list[bytes]", self._client.lrange(queue, 0, -1)):
-                    self._copy(json.loads(raw), queue)
-            for raw in cast("list[bytes]", self._client.hvals("unacked")):
-                message, _exchange, queue = json.loads(raw)
-                self._copy(message, queue)
+    def _once(self) -> None:
+        for queue in QUEUES:
+            for raw in cast("list[bytes]", self._client.lrange(queue, 0, -1)):
+                self._copy(json.loads(raw), queue)
+        for raw in cast("list[bytes]", self._client.hvals("unacked")):
+            message, _exchange, queue = json.loads(raw)
+            self._copy(message, queue)
 
     def _copy(self, message: dict[str, Any], queue: str) -> None:
         task_id = message["headers"]["id"]

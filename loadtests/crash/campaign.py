@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loadtests.crash.database import Database
-from loadtests.crash.waiting import wait_until
+from loadtests.waiting import wait_until
 from scripts.demo_run.api import Api
 
 ENDED = ("completed", "failed", "cancelled")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from loadtests.crash.waiting import wait_until
+from loadtests.waiting import wait_until
 from scripts.demo_run.children import Child, Children
 from scripts.embedded.process import kill_tree
 

@@ -21,8 +21,8 @@ from loadtests.crash.database import Database
 from loadtests.crash.judge import Account, account_of
 from loadtests.crash.processes import Worker
 from loadtests.crash.scale import Scale
-from loadtests.crash.waiting import wait_until
 from loadtests.fcm_emulator.process import Emulator, launch
+from loadtests.waiting import wait_until
 from scripts.demo_run.api import Api
 from scripts.demo_run.children import Child, Children
 from scripts.embedded import ServersError

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from dataclasses import asdict
-from types import FrameType
 from typing import Any
 
 import psycopg2
@@ -18,6 +16,7 @@ from loadtests.fcm_emulator.control import ControlError
 from loadtests.load.calls import Call, LoadFailedError, run_users
 from loadtests.load.options import Options, parse
 from scripts.demo_run.errors import DemoError
+from scripts.demo_run.leaving import leave_in_order_when_told
 from scripts.demo_run.options import Options as StackOptions
 from scripts.demo_run.screen import Screen
 from scripts.demo_run.stack import Stack, running_stack
@@ -36,7 +35,7 @@ FAILURES = (DemoError, ServersError, ControlError, LoadFailedError, psycopg2.Err
 def main(arguments: list[str]) -> int:
     """Return 0 where every call was answered well, 1 for any failure, 130 for Ctrl-C."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, _unwind)
+    leave_in_order_when_told()
     screen = Screen(to_stderr=options.json)
     folder = profile_folder("loadtest", account=server_account())
     try:
@@ -132,11 +131,6 @@ def _figures(
         "messages_per_s": round(rate, 1),
         "campaign_outlasted_the_users": was_running,
     }
-
-
-def _unwind(signum: int, _frame: FrameType | None) -> None:
-    """Leave as by Ctrl-C, so that everything is stopped in order."""
-    sys.exit(128 + signum)
 
 
 if __name__ == "__main__":

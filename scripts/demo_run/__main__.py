@@ -7,11 +7,9 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import sys
 import time
 from pathlib import Path
-from types import FrameType
 from urllib.error import URLError
 
 import psycopg2
@@ -22,6 +20,7 @@ from scripts.demo_run.account import faults as faults_of
 from scripts.demo_run.api import Json
 from scripts.demo_run.errors import DemoError
 from scripts.demo_run.guards import BYTES_TO_GO_ON, alone, refuse_full_disk, refuse_small_disk
+from scripts.demo_run.leaving import leave_in_order_when_told
 from scripts.demo_run.memory import PeakMemory
 from scripts.demo_run.options import Options, parse
 from scripts.demo_run.screen import Screen
@@ -47,8 +46,7 @@ def main(arguments: list[str]) -> int:
     """Return the exit status: 0 for an exact account, 1 for any failure, 130 for Ctrl-C."""
     options = parse(arguments)
     screen = Screen(to_stderr=options.json)
-    for signum in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, _unwind)
+    leave_in_order_when_told()
     try:
         folder = _folder()
         with alone(folder):
@@ -152,11 +150,6 @@ def _serve(stack: Stack, screen: Screen) -> None:
         while True:
             stack.children.check()
             time.sleep(POLL_INTERVAL_S)
-
-
-def _unwind(signum: int, _frame: FrameType | None) -> None:
-    """Leave as by Ctrl-C, so that everything is stopped in order."""
-    sys.exit(128 + signum)
 
 
 if __name__ == "__main__":

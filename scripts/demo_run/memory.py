@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psutil
+
+from scripts.demo_run.repeating import Repeating
 
 INTERVAL_S = 1.0
 
 
-class PeakMemory:
+class PeakMemory(Repeating):
     """Samples a process and all below it until the `with` block ends.
 
     Forked workers share most of their pages, so the sum of their resident sizes counts those
@@ -23,31 +22,14 @@ class PeakMemory:
     """
 
     def __init__(self, pid: int) -> None:
+        super().__init__(interval_s=INTERVAL_S)
         self.peak_bytes = 0
         self._root = psutil.Process(pid)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while True:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                tree = [self._root, *self._root.children(recursive=True)]
-                self.peak_bytes = max(self.peak_bytes, sum(map(memory_of, tree)))
-            if self._ended.wait(INTERVAL_S):
-                return
+    def _once(self) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            tree = [self._root, *self._root.children(recursive=True)]
+            self.peak_bytes = max(self.peak_bytes, sum(map(memory_of, tree)))
 
 
 def memory_of(process: psutil.Process) -> int:

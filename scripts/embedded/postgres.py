@@ -20,13 +20,11 @@ from scripts.embedded.process import (
     kill_tree,
     last_line,
     spawn_server,
-    wait_until_ready,
 )
+from scripts.embedded.server import Server
 
 NAME = "pushcore"
 """The role, a superuser of this private server, and its database."""
-START_TIMEOUT_S = 120.0
-"""Crash recovery replays up to max_wal_size (2 GB) of log before the server answers."""
 STOP_SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 """PostgreSQL's own shutdown modes; "smart" would wait for clients without end."""
 OPTIONS = {
@@ -44,38 +42,25 @@ OPTIONS = {
 }
 
 
-class PostgresServer:
-    """Made by `running_servers`; a crash test may stop, kill and start it: the port stays."""
+class PostgresServer(Server):
+    """PostgreSQL; `programs` is the folder of its binaries."""
+
+    title = "PostgreSQL"
+    folder_name = "postgres"
+    start_timeout_s = 120.0  # crash recovery replays up to max_wal_size (2 GB) of log first
 
     def __init__(
         self, *, folder: Path, programs: Path, account: Account | None, password: str, port: int
     ) -> None:
-        self.port = port
-        self.log = folder / "logs" / "postgres.log"
-        self._data = folder / "postgres"
+        super().__init__(folder=folder, account=account, password=password, port=port)
         self._programs = programs
-        self._account = account
-        self._password = password
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """The address for `DATABASE_URL`."""
         return f"postgres://{NAME}:{self._password}@127.0.0.1:{self.port}/{NAME}"
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the server process is alive."""
-        return self._process is not None and self._process.poll() is None
-
-    def start(self) -> None:
-        """Start and wait until it takes connections; does nothing where it runs already.
-
-        Raises:
-            ServersError: it cannot start; the message says why.
-        """
-        if self.is_running:
-            return
+    def _spawn(self) -> subprocess.Popen[bytes]:
         if not self._data.exists():
             self._initialise()
         self._refuse_other_version()
@@ -83,7 +68,7 @@ class PostgresServer:
             self._data / "postmaster.pid", folder=self._data, stop_signal=STOP_SIGNALS["fast"]
         )
         options = OPTIONS | {"port": str(self.port)}
-        self._process = spawn_server(
+        return spawn_server(
             [
                 str(self._programs / "postgres"),
                 "-D",
@@ -93,13 +78,6 @@ class PostgresServer:
             account=self._account,
             log=self.log,
             death_signal=STOP_SIGNALS["fast"],
-        )
-        wait_until_ready(
-            self._process,
-            self._is_ready,
-            what="PostgreSQL",
-            log=self.log,
-            timeout_s=START_TIMEOUT_S,
         )
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
@@ -113,13 +91,6 @@ class PostgresServer:
             kill_tree(self._process.pid)
         self._process.wait()
         self._process = None
-
-    def kill(self) -> None:
-        """SIGKILL the server and all of its backends at once: what a power cut leaves behind."""
-        if self._process is not None:
-            kill_tree(self._process.pid)
-            self._process.wait()
-            self._process = None
 
     def _is_ready(self) -> bool:
         try:

@@ -12,9 +12,9 @@ import redis
 
 from scripts.embedded.errors import ServersError
 from scripts.embedded.folders import Account, make_folder
-from scripts.embedded.process import end_leftover, kill_tree, spawn_server, wait_until_ready
+from scripts.embedded.process import end_leftover, spawn_server
+from scripts.embedded.server import Server
 
-START_TIMEOUT_S = 60.0
 CONFIG = """\
 bind 127.0.0.1
 port {port}
@@ -31,49 +31,33 @@ maxmemory-policy noeviction
 a broker that drops keys loses tasks without a word."""
 
 
-class ValkeyServer:
-    """Made by `running_servers`; a crash test may stop, kill and start it: the port stays."""
+class ValkeyServer(Server):
+    """Valkey or Redis; killed, it loses what the append-only file does not hold yet (up to 1 s)."""
+
+    title = "Valkey"
+    folder_name = "valkey"
+    start_timeout_s = 60.0
 
     def __init__(
         self, *, folder: Path, program: Path, account: Account | None, password: str, port: int
     ) -> None:
-        self.port = port
-        self.log = folder / "logs" / "valkey.log"
-        self._data = folder / "valkey"
+        super().__init__(folder=folder, account=account, password=password, port=port)
         self._program = program
-        self._account = account
-        self._password = password
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """The address for `REDIS_URL`; kombu knows no `valkey://`."""
         return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the server process is alive."""
-        return self._process is not None and self._process.poll() is None
-
-    def start(self) -> None:
-        """Start and wait until its data is loaded; does nothing where it runs already.
-
-        Raises:
-            ServersError: it cannot start; the message says why.
-        """
-        if self.is_running:
-            return
+    def _spawn(self) -> subprocess.Popen[bytes]:
         make_folder(self._data, mode=0o700, account=self._account)
         end_leftover(self._data / "valkey.pid", folder=self._data, stop_signal=signal.SIGTERM)
-        self._process = spawn_server(
+        return spawn_server(
             [str(self._program), "-"],
             account=self._account,
             log=self.log,
             death_signal=signal.SIGTERM,
             config=CONFIG.format(port=self.port, password=self._password, data=self._data),
-        )
-        wait_until_ready(
-            self._process, self._is_ready, what="Valkey", log=self.log, timeout_s=START_TIMEOUT_S
         )
 
     def stop(self, *, keep_data: bool = True) -> None:
@@ -88,13 +72,6 @@ class ValkeyServer:
             self._process = None
         if not keep_data:
             shutil.rmtree(self._data, ignore_errors=True)
-
-    def kill(self) -> None:
-        """SIGKILL: what the append-only file does not hold yet (up to 1 s) is gone."""
-        if self._process is not None:
-            kill_tree(self._process.pid)
-            self._process.wait()
-            self._process = None
 
     def flush(self) -> None:
         """Empty every database of the running server (FLUSHALL)."""

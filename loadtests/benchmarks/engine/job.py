@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from loadtests.benchmarks.engine.processors import NOT_OURS, Kind, Processors
-from loadtests.benchmarks.engine.system import create, launch, run, running_system, wait_until_ended
+from loadtests.benchmarks.engine.program import parser_of, run
+from loadtests.benchmarks.engine.system import create, launch, running_system, wait_until_ended
 from scripts.demo_run.api import Json
 from scripts.demo_run.errors import DemoError
 
@@ -21,14 +22,8 @@ SLOWEST_PER_S = 2_000
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Send the campaign; DemoError where the account does not agree with the receipts."""
-    with running_system(
-        devices=options.devices,
-        workers=options.workers,
-        quota=options.quota,
-        latency_ms=options.latency_ms,
-        projects=options.projects,
-        outcomes={"unregistered": options.unregistered},
-    ) as stack:
+    outcomes = {"unregistered": options.unregistered}
+    with running_system(options, projects=options.projects, outcomes=outcomes) as stack:
         campaign = create(stack, priority="high")  # normal and low leave a share of the quota
         wal_before = _wal_bytes()
         within_s = 60 + options.devices / SLOWEST_PER_S
@@ -83,18 +78,9 @@ def _figures(stats: Json, receipts: Json, processors: Processors) -> dict[str, A
     }
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what all programs with the whole engine take."""
-    parser.add_argument("--devices", type=int, default=1_000_000)
-    parser.add_argument("--workers", type=int, default=4, help="sending processes")
-    parser.add_argument("--quota", type=int, default=0, help="messages a minute; 0: none")
-    parser.add_argument("--latency-ms", type=float, default=20.0, help="of the emulated provider")
-
-
 def main() -> None:
     """Measure as the command line says; print the result as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.benchmarks.engine.job")
-    add_options(parser)
+    parser = parser_of("loadtests.benchmarks.engine.job")
     parser.add_argument("--projects", type=int, default=1, help="among which devices are divided")
     parser.add_argument("--unregistered", type=float, default=0.02, help="share of dead devices")
     options = parser.parse_args()

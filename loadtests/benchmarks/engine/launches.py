@@ -12,9 +12,8 @@ import statistics
 import time
 from typing import Any
 
-from loadtests.benchmarks.engine.job import add_options
-from loadtests.benchmarks.engine.system import cancel, create, launch, run, running_system
-from scripts.demo_run.errors import DemoError
+from loadtests.benchmarks.engine.program import parser_of, run
+from loadtests.benchmarks.engine.system import cancel, create, launch, running_system, wait_for
 from scripts.demo_run.stack import Stack
 
 FIRST_WITHIN_S = 60.0
@@ -22,12 +21,7 @@ FIRST_WITHIN_S = 60.0
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Launch one campaign after another; the first is not counted: it opens connections."""
-    with running_system(
-        devices=options.devices,
-        workers=options.workers,
-        quota=options.quota,
-        latency_ms=options.latency_ms,
-    ) as stack:
+    with running_system(options) as stack:
         times = [_launch(stack) for _ in range(options.launches + 1)][1:]
     answered, accepted = zip(*times, strict=True)
     return {
@@ -45,21 +39,20 @@ def _launch(stack: Stack) -> tuple[float, float]:
     campaign = create(stack, priority="high")
     asked_at = launch(stack, campaign)
     answered_at = time.time()
-    deadline = time.monotonic() + FIRST_WITHIN_S
-    while (first := control.stats()["first_accept_at"]) is None:
-        stack.children.check()
-        if time.monotonic() > deadline:
-            message = f"No message was accepted within {FIRST_WITHIN_S:.0f} s of the launch."
-            raise DemoError(message)
-        time.sleep(0.05)
+    first: float = wait_for(
+        stack,
+        lambda: control.stats()["first_accept_at"],
+        within_s=FIRST_WITHIN_S,
+        what="a message accepted",
+        every_s=0.05,
+    )
     cancel(stack, campaign)
     return answered_at - asked_at, first - asked_at
 
 
 def main() -> None:
     """Measure as the command line says; print the result as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.benchmarks.engine.launches")
-    add_options(parser)
+    parser = parser_of("loadtests.benchmarks.engine.launches")
     parser.set_defaults(quota=600_000)
     parser.add_argument("--launches", type=int, default=5)
     options = parser.parse_args()

@@ -7,7 +7,6 @@ for every process that lives at both; the others are read each second.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
@@ -17,6 +16,7 @@ from typing import Self
 import psutil
 
 from scripts.demo_run.memory import memory_of
+from scripts.demo_run.repeating import Repeating
 
 INTERVAL_S = 1.0
 
@@ -56,22 +56,20 @@ def kind_of(command: Sequence[str], parent: Sequence[str]) -> Kind:
     return Kind.WEB if "granian" in words else Kind.BENCHMARK
 
 
-class Processors:
+class Processors(Repeating):
     """Reads this process and all below it until the `with` block ends."""
 
     def __init__(self) -> None:
+        super().__init__(interval_s=INTERVAL_S)
         self.peak_bytes = 0
         """Of all worker processes together."""
         self._root = psutil.Process()
         self._used: dict[tuple[int, float], tuple[Kind, float]] = {}
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="processors", daemon=True)
 
     def __enter__(self) -> Self:
-        self._read()
+        self._once()
         self._before = self._totals()
-        self._thread.start()
-        return self
+        return super().__enter__()
 
     def __exit__(
         self,
@@ -79,20 +77,15 @@ class Processors:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._ended.set()
-        self._thread.join()
-        self._read()
+        super().__exit__(kind, error, traceback)
+        self._once()
 
     def seconds(self) -> dict[Kind, float]:
         """Return the processor seconds of each kind since the block began."""
         totals = self._totals()
         return {kind: max(0.0, totals[kind] - self._before[kind]) for kind in Kind}
 
-    def _watch(self) -> None:
-        while not self._ended.wait(INTERVAL_S):
-            self._read()
-
-    def _read(self) -> None:
+    def _once(self) -> None:
         memory = 0
         for process in (self._root, *self._root.children(recursive=True)):
             with contextlib.suppress(psutil.Error):

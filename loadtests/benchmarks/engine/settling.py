@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from loadtests.benchmarks.databases import own_database
 from loadtests.benchmarks.engine.processors import Kind, Processors
-from loadtests.benchmarks.engine.system import run
+from loadtests.benchmarks.engine.program import run
 from scripts.embedded import running_servers
 
 if TYPE_CHECKING:

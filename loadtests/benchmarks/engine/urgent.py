@@ -14,13 +14,13 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from loadtests.benchmarks.engine.job import add_options
+from loadtests.benchmarks.engine.program import parser_of, run
 from loadtests.benchmarks.engine.system import (
     cancel,
     create,
     launch,
-    run,
     running_system,
+    wait_for,
     wait_until_ended,
 )
 from scripts.demo_run.errors import DemoError
@@ -46,12 +46,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     if options.devices < URGENT:
         message = f"The urgent campaign alone is for {URGENT:,} devices."
         raise DemoError(message)
-    with running_system(
-        devices=options.devices,
-        workers=options.workers,
-        quota=options.quota,
-        latency_ms=options.latency_ms,
-    ) as stack:
+    with running_system(options) as stack:
         _arrive(stack)  # opens connections
         idle = [_arrive(stack) for _ in range(options.launches)]
         bulk = create(stack, priority="normal")
@@ -88,13 +83,12 @@ def _watch(stack: Stack) -> None:
 
 
 def _wait_for_all(stack: Stack, *, asked_at: float) -> Arrival:
-    deadline = time.monotonic() + ALL_WITHIN_S
-    while len(times := stack.emulator.control.watched()) < URGENT:
-        stack.children.check()
-        if time.monotonic() > deadline:
-            message = f"Only {len(times)} of {URGENT} arrived within {ALL_WITHIN_S:.0f} s."
-            raise DemoError(message)
-        time.sleep(0.05)
+    def all_times() -> list[float] | None:
+        times = stack.emulator.control.watched()
+        return times if len(times) >= URGENT else None
+
+    what = f"all {URGENT:,} devices reached"
+    times = wait_for(stack, all_times, within_s=ALL_WITHIN_S, what=what, every_s=0.05)
     return Arrival(times[0] - asked_at, times[-1] - asked_at)
 
 
@@ -116,8 +110,7 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 
 def main() -> None:
     """Measure as the command line says; print the result as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.benchmarks.engine.urgent")
-    add_options(parser)
+    parser = parser_of("loadtests.benchmarks.engine.urgent")
     parser.set_defaults(quota=600_000)
     parser.add_argument("--launches", type=int, default=20)
     options = parser.parse_args()

@@ -143,6 +143,7 @@ def _line(rival: Rival, processes: int, options: argparse.Namespace) -> Line:
         command=_command(rival, messages, options, processes=processes),
         limit_s=_RIVAL_LIMIT_S,
         turns=ALONE_TURNS if processes == 1 else None,
+        may_fail=True,
     )
     label = f"{rival.name} {version_of(rival)}"
     return Line(label=label, processes=processes, case=case)
@@ -156,6 +157,7 @@ def _trouble(rival: Rival, options: argparse.Namespace) -> Line:
         command=(*command, "--trouble"),
         limit_s=_RIVAL_LIMIT_S,
         turns=1,
+        may_fail=True,
     )
     return Line(label=rival.name, processes=1, case=case)
 

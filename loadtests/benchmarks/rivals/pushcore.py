@@ -14,6 +14,7 @@ from typing import Any
 
 from loadtests.benchmarks import transport
 from loadtests.benchmarks.engine import job, system
+from loadtests.benchmarks.engine.program import parser_of, run
 from loadtests.benchmarks.rivals.figures import TROUBLE, InexactError, Outcome, account, rates
 from loadtests.fcm_emulator.config import parse_outcomes
 
@@ -22,17 +23,14 @@ TROUBLE_ENDS_WITHIN_S = 240.0
 
 def main() -> int:
     """Measure as the command line says."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.benchmarks.rivals.pushcore")
+    parser = parser_of("loadtests.benchmarks.rivals.pushcore")
     parser.add_argument("what", choices=["job", "transport", "trouble"])
-    parser.add_argument("--devices", type=int, default=20_000)
-    parser.add_argument("--workers", type=int, default=4, help="sending processes")
-    parser.add_argument("--latency-ms", type=float, default=20.0, help="of the emulated provider")
     parser.add_argument("--guarantee", default="at_least_once", help="of the campaign in trouble")
     parser.add_argument("--outcomes", type=parse_outcomes, default=TROUBLE, help="its trouble")
     options = parser.parse_args()
     measure = {"job": _job, "transport": _transport, "trouble": _trouble}[options.what]
     try:
-        system.run(lambda: measure(options))
+        run(lambda: measure(options))
     except InexactError as failure:
         print(failure, file=sys.stderr)
         return 1
@@ -40,7 +38,7 @@ def main() -> int:
 
 
 def _job(options: argparse.Namespace) -> dict[str, Any]:
-    options.quota, options.projects, options.unregistered = 0, 1, 0.0
+    options.projects, options.unregistered = 1, 0.0
     # It refuses an inexact account itself.
     figures = job.measure(options)
     return {
@@ -77,13 +75,7 @@ def _transport(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _trouble(options: argparse.Namespace) -> dict[str, Any]:
-    with system.running_system(
-        devices=options.devices,
-        workers=options.workers,
-        quota=0,
-        latency_ms=options.latency_ms,
-        outcomes=options.outcomes,
-    ) as stack:
+    with system.running_system(options, outcomes=options.outcomes) as stack:
         campaign = system.create(stack, priority="high", guarantee=options.guarantee)
         system.launch(stack, campaign)
         stats = system.wait_until_ended(stack, campaign, within_s=TROUBLE_ENDS_WITHIN_S)

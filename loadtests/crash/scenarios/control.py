@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from loadtests.crash.campaign import Campaign
 from loadtests.crash.result import Result, judged
 from loadtests.crash.system import System
-from loadtests.crash.waiting import wait_until
+from loadtests.waiting import wait_until
 from scripts.demo_run.errors import DemoError
 
 IN_FORCE_S = 2.0

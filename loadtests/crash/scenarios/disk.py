@@ -14,7 +14,7 @@ from loadtests.crash.campaign import Campaign
 from loadtests.crash.result import Result, judged, longest_pause_s
 from loadtests.crash.scenarios.workers import launch_both
 from loadtests.crash.system import System
-from loadtests.crash.waiting import wait_until
+from loadtests.waiting import wait_until
 from scripts.demo_run.errors import DemoError
 
 LOUDLY = "No space left on device"

@@ -12,7 +12,7 @@ from loadtests.crash.campaign import Campaign
 from loadtests.crash.result import BATCH, SENDING_AGAIN_S, Result, judged
 from loadtests.crash.scenarios.workers import launch_both, while_sending
 from loadtests.crash.system import System
-from loadtests.crash.waiting import wait_until
+from loadtests.waiting import wait_until
 
 POISON = "poison"
 _POISON_PLAN = """

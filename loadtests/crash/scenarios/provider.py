@@ -7,7 +7,7 @@ import time
 from loadtests.crash.campaign import Campaign
 from loadtests.crash.result import Result, judged
 from loadtests.crash.system import PROJECT, QUOTA_PROJECT, TOKEN_PROJECT, System
-from loadtests.crash.waiting import wait_until
+from loadtests.waiting import wait_until
 
 SLOW_MS = 5_000.0
 REFUSALS = 100

@@ -10,7 +10,7 @@ from loadtests.crash.campaign import Audience, Campaign
 from loadtests.crash.result import BATCH, Result, judged
 from loadtests.crash.scenarios.parts import owner_of
 from loadtests.crash.system import System
-from loadtests.crash.waiting import wait_until
+from loadtests.waiting import wait_until
 
 SCHEDULES = 6
 KILLS = 3

@@ -13,7 +13,7 @@ from loadtests.crash.campaign import ENDED, Campaign
 from loadtests.crash.processes import Worker
 from loadtests.crash.result import BATCH, SENDING_AGAIN_S, Result, judged
 from loadtests.crash.system import System
-from loadtests.crash.waiting import TooLateError, wait_until
+from loadtests.waiting import TooLateError, wait_until
 
 GONE_WITHIN_S = 10.0
 HOLDER_TRIES = 10

@@ -56,8 +56,20 @@ def test_what_was_measured_before_a_failure_is_kept(
     assert json.loads((tmp_path / "job.json").read_text())["turns"] == 1
 
 
-def test_rivals_have_a_command_line_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        commandline.main(["rivals", "--help"])
-    assert exit_.value.code == 0
-    assert "scripts/bench rivals" in capsys.readouterr().out
+def failing(*, may_fail: bool) -> Case:
+    command = ("-c", "import sys; sys.exit('it hangs')")
+    return Case(name="a rival", command=command, limit_s=20, may_fail=may_fail)
+
+
+def test_what_may_fail_is_named_and_the_others_go_on() -> None:
+    failed: dict[str, str] = {}
+    assert commandline.run(failing(may_fail=True), failed=failed) == {}
+    assert list(failed) == ["a rival"]
+    assert failed["a rival"].endswith("it hangs")
+
+
+def test_what_may_not_fail_ends_the_benchmark() -> None:
+    failed: dict[str, str] = {}
+    with pytest.raises(BenchmarkFailedError, match="it hangs"):
+        commandline.run(failing(may_fail=False), failed=failed)
+    assert failed == {}

@@ -74,7 +74,9 @@ def test_numbers_have_the_places_that_matter(value: float, written: str) -> None
 def test_the_json_holds_every_run_the_goals_and_the_machine() -> None:
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     goal = Goal(words="messages/s", cell=RATE, least=25)
-    said = as_json("job", plan(goal), TURNS, options={"runs": 3}, now=now)
+    said = as_json(
+        "job", plan(goal), TURNS, failed={"rival": "it hangs"}, options={"runs": 3}, now=now
+    )
     assert said["figures"]["job"]["rate"] == {
         "median": 20.0,
         "least": 10.0,
@@ -86,4 +88,5 @@ def test_the_json_holds_every_run_the_goals_and_the_machine() -> None:
     ]
     assert (said["benchmark"], said["turns"], said["options"]) == ("job", 3, {"runs": 3})
     assert said["taken_at"] == "2026-01-02T03:04:05+00:00"
+    assert (said["skipped"], said["failed"]) == ({}, {"rival": "it hangs"})
     assert said["machine"]["cores"] >= 1

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from loadtests.benchmarks.__main__ import parse
 from loadtests.benchmarks.benchmark import RATIOS, Case
-from loadtests.benchmarks.rivals.__main__ import parse
 from loadtests.benchmarks.rivals.catalogue import FCM_V1_HTTP2, RIVALS, SEND_EACH
 from loadtests.benchmarks.rivals.comparison import Comparison, draw_up, processes_of
 
 
 def drawn_up(*words: str, cores: int = 2) -> Comparison:
-    return draw_up(RIVALS, parse(words), cores=cores)
+    return draw_up(RIVALS, parse(["rivals", *words]), cores=cores)
 
 
 def test_goals_ratios_and_charts_speak_of_cases_that_are_run() -> None:
@@ -34,7 +34,7 @@ def test_the_goals_are_those_that_were_promised() -> None:
 
 
 def test_a_goal_against_a_rival_that_is_missing_is_none() -> None:
-    comparison = draw_up([SEND_EACH], parse([]), cores=2)
+    comparison = draw_up([SEND_EACH], parse(["rivals"]), cores=2)
 
     assert [goal.least for goal in comparison.plan.goals] == [15.0]
 
@@ -52,6 +52,18 @@ def test_trouble_is_met_in_one_turn_and_single_processes_in_three() -> None:
     assert {line.case.turns for line in comparison.troubled} == {1}
     assert {line.case.turns for line in comparison.lines if line.processes == 1} == {3}
     assert {line.case.turns for line in comparison.lines if line.processes > 1} == {None}
+
+
+def test_a_rival_may_fail_and_a_measurement_of_our_own_may_not() -> None:
+    comparison = drawn_up()
+    lines = [*comparison.lines, *comparison.troubled]
+
+    assert {line.label for line in lines if not line.case.may_fail} == {
+        "Pushcore, the whole job",
+        "Pushcore, its transport alone",
+        "Pushcore, at_least_once",
+        "Pushcore, at_most_once",
+    }
 
 
 def test_a_trial_is_a_share_of_the_usual_messages() -> None:

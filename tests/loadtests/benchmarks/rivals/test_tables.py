@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from loadtests.benchmarks.__main__ import parse
 from loadtests.benchmarks.benchmark import Cell
 from loadtests.benchmarks.results import Results, Spread
-from loadtests.benchmarks.rivals.__main__ import parse
 from loadtests.benchmarks.rivals.catalogue import SEND_EACH
 from loadtests.benchmarks.rivals.comparison import JOB, RATE, draw_up, times
 from loadtests.benchmarks.rivals.environments import version_of
-from loadtests.benchmarks.rivals.report import tables
+from loadtests.benchmarks.rivals.tables import tables
 
 CASE = "firebase-admin send_each ×4"
 TROUBLED = "firebase-admin send_each, answers lost"
@@ -16,7 +16,7 @@ LABEL = f"firebase-admin send_each {version_of(SEND_EACH)}"
 
 
 def lines_of(results: Results) -> list[str]:
-    return tables(draw_up([SEND_EACH], parse([]), cores=2), results).splitlines()
+    return tables(draw_up([SEND_EACH], parse(["rivals"]), cores=2), results).splitlines()
 
 
 def test_a_line_has_medians_with_their_spread_and_what_pushcore_does() -> None:

@@ -14,7 +14,9 @@ class TooLateError(Exception):
     """It did not happen in time; the message says what."""
 
 
-def wait_until(look: Callable[[], T], *, within_s: float, what: str) -> T:
+def wait_until(
+    look: Callable[[], T | None], *, within_s: float, what: str, every_s: float = LOOK_EVERY_S
+) -> T:
     """Look until there is something to see, and return it.
 
     Raises:
@@ -25,5 +27,5 @@ def wait_until(look: Callable[[], T], *, within_s: float, what: str) -> T:
         if time.monotonic() > deadline:
             message = f"Not within {within_s:.0f} s: {what}."
             raise TooLateError(message)
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(every_s)
     return seen
