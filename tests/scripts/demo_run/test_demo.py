@@ -24,6 +24,11 @@ from scripts.embedded.servers import profile_folder
 pytestmark = pytest.mark.scenario
 
 
+def as_in_a_terminal() -> None:
+    """Let Ctrl-C reach it, even where this suite runs in the background, deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Demo:
     def __init__(self, servers: Servers) -> None:
         self.database_url = servers.database_url
@@ -42,6 +47,7 @@ class Demo:
             text=True,
             cwd=CHECKOUT,
             env=self.environ,
+            preexec_fn=as_in_a_terminal,  # noqa: PLW1509 - takes no lock
         ) as process:
             try:
                 yield process
