@@ -43,7 +43,7 @@ def dispatch_next_wave(*, campaign: PushCampaign, lane_id: int, now: datetime) -
             _mark_dispatched(batch_ids, lane=lane, now=now)
             transitions.touch_lane(lane_id=lane_id, now=now)
     if batch_ids:
-        _publish_wave(batch_ids, campaign=campaign, project_id=lane.project_id)
+        _publish_wave(batch_ids, campaign=campaign)
         transitions.forget_failures(campaign_id=campaign.pk)
     return len(batch_ids)
 
@@ -55,14 +55,18 @@ def wave_batches(lane: Lane, *, rate_limit_per_second: int | None) -> int:
     return int(min(settings.WAVE_BATCHES, max(1, slowest * WAVE_S / settings.BATCH_SIZE)))
 
 
-def continue_lane(*, campaign_id: int, project_id: int, now: datetime) -> None:
-    """Go on after a wave, as the ledger says: the next wave, or the end of the campaign."""
+def continue_campaign(*, campaign_id: int, now: datetime) -> None:
+    """Go on after a wave, as the ledger says: every lane's next wave, or the end of the campaign.
+
+    Of every lane, as its messages may have served others and other lanes' served it (`claiming`):
+    which wave is over shows at the batches alone.
+    """
     with poison.bounded(campaign_id=campaign_id):
         campaign = PushCampaign.objects.get(pk=campaign_id)
         if campaign.status != CampaignStatus.PROCESSING:
             return
-        lane = Lane.objects.get(campaign_id=campaign_id, project_id=project_id)
-        dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now)
+        for lane in Lane.objects.filter(campaign=campaign, halt_reason=""):
+            dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now)
         transitions.complete_if_settled(campaign_id=campaign_id, now=now)
 
 
@@ -171,11 +175,11 @@ def _mark_dispatched(batch_ids: Sequence[int], *, lane: Lane, now: datetime) -> 
     Lane.objects.filter(pk=lane.pk).update(published_at=now)
 
 
-def _publish_wave(batch_ids: Sequence[int], *, campaign: PushCampaign, project_id: int) -> None:
+def _publish_wave(batch_ids: Sequence[int], *, campaign: PushCampaign) -> None:
     from campaigns.tasks import aggregate_campaign_results, send_push_batch
 
     header = [send_push_batch.si(batch_id).set(queue=campaign.queue) for batch_id in batch_ids]
-    callback = aggregate_campaign_results.si(campaign.pk, project_id).set(queue=campaign.queue)
+    callback = aggregate_campaign_results.si(campaign.pk).set(queue=campaign.queue)
     with _unmarked_if_refused(batch_ids):
         chord(header)(callback)
 

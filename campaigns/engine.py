@@ -91,8 +91,13 @@ def _line(project_id: str, credentials: str, _version: int) -> Line:
 
 
 def _pacer(project_id: str) -> Pacer:
+    return _pacer_over(_redis(), project_id)
+
+
+@lru_cache(maxsize=256)
+def _pacer_over(client: redis.Redis, project_id: str) -> Pacer:
     return Pacer(
-        _redis(),
+        client,
         project_key=project_id,
         quota_per_minute=0,
         normal_share=settings.QUOTA_SHARE_NORMAL,

@@ -28,14 +28,24 @@ UPDATE campaigns_deliverybatch AS batch
    SET state = 'sending', attempt = batch.attempt + 1, lease_until = %(lease_until)s,
        dispatched_at = NULL, dispatches = 0, retry_at = NULL, sent_at = %(now)s
   FROM campaigns_pushcampaign AS campaign, campaigns_lane AS lane
- WHERE batch.id = %(batch_id)s AND batch.state = 'pending'
+ WHERE batch.id = {which} AND batch.state = 'pending'
    AND (batch.retry_at IS NULL OR batch.retry_at <= %(now)s)
    AND campaign.id = batch.campaign_id AND campaign.status = 'processing'
    AND (campaign.expires_at IS NULL OR campaign.expires_at > %(now)s)
    AND lane.campaign_id = batch.campaign_id AND lane.project_id = batch.project_id
    AND lane.halt_reason = ''
 RETURNING {columns}
-""".format(columns=", ".join(f"batch.{column}" for column in _COLUMNS))
+"""
+_RETURNED = ", ".join(f"batch.{column}" for column in _COLUMNS)
+_CLAIM_NAMED = _CLAIM.format(which="%(batch_id)s", columns=_RETURNED)
+# Only what has a message: the rest is for the next wave.
+_NEXT = """(
+       SELECT id FROM campaigns_deliverybatch
+        WHERE campaign_id = %(campaign_id)s AND project_id = %(project_id)s
+          AND state = 'pending' AND dispatched_at IS NOT NULL
+          AND (retry_at IS NULL OR retry_at <= %(now)s)
+        ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED)"""
+_CLAIM_NEXT = _CLAIM.format(which=_NEXT, columns=_RETURNED)
 
 
 def claim_pending_batch(*, batch_id: int, now: datetime, lease_s: float) -> Entry | None:
@@ -44,11 +54,25 @@ def claim_pending_batch(*, batch_id: int, now: datetime, lease_s: float) -> Entr
     Returns its account, or None where there is nothing to do: somebody else has it, it is
     settled, it waits for its retry, its campaign is not being sent, or its lane is halted.
     """
+    return _claim(_CLAIM_NAMED, {"batch_id": batch_id}, now=now, lease_s=lease_s)
+
+
+def claim_next_batch(
+    *, campaign_id: int, project_id: int, now: datetime, lease_s: float
+) -> Entry | None:
+    """Take the lane's first batch that a message is under way for and that is due.
+
+    Several at once take one each. None where there is none, the campaign is not being sent, or the
+    lane is halted.
+    """
+    lane = {"campaign_id": campaign_id, "project_id": project_id}
+    return _claim(_CLAIM_NEXT, lane, now=now, lease_s=lease_s)
+
+
+def _claim(statement: str, which: dict[str, int], *, now: datetime, lease_s: float) -> Entry | None:
+    lease = {"now": now, "lease_until": now + timedelta(seconds=lease_s)}
     with connection.cursor() as cursor:
-        cursor.execute(
-            _CLAIM,
-            {"batch_id": batch_id, "now": now, "lease_until": now + timedelta(seconds=lease_s)},
-        )
+        cursor.execute(statement, {**which, **lease})
         row = cursor.fetchone()
     return Entry.of(_batch(row)) if row else None
 

@@ -19,8 +19,9 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from campaigns import engine, shutdown, transitions
+from campaigns.claiming import claim_for_message
 from campaigns.entry import Entry, Waiting
-from campaigns.ledger import claim_pending_batch, extend_held_lease, settle_held_batch
+from campaigns.ledger import extend_held_lease, settle_held_batch
 from campaigns.models import DeliveryBatch, PushCampaign
 from campaigns.rescue import MAX_CRASHES, close_stopped_campaign
 from campaigns.states import CampaignStatus
@@ -49,7 +50,10 @@ _HALTING = (Trouble.PROJECT, Trouble.ACCESS_TOKEN, Trouble.MISMATCH)
 
 
 def send_batch(*, batch_id: int, clock: Callable[[], datetime]) -> None:
-    """Claim the batch, send what is due in it, settle what became of it; never raises."""
+    """Claim the batch or one in its place, send what is due, settle what became of it.
+
+    Never raises.
+    """
     try:
         entry = _claim(batch_id, clock=clock)
         if entry is not None:
@@ -63,17 +67,17 @@ def send_batch(*, batch_id: int, clock: Callable[[], datetime]) -> None:
 
 
 def _claim(batch_id: int, *, clock: Callable[[], datetime]) -> Entry | None:
-    """Claim the batch; once more where the connection was lost while nobody used it.
+    """Claim it or another; once more where the connection was lost while nobody used it.
 
     That is found out by using it: to ask before every batch whether it is alive costs more. Where
     the first claim was written and only its answer is lost, the second one finds nothing, and the
     lease brings the batch back.
     """
     try:
-        return claim_pending_batch(batch_id=batch_id, now=clock(), lease_s=settings.LEASE_S)
+        return claim_for_message(batch_id=batch_id, now=clock(), lease_s=settings.LEASE_S)
     except _AWAY:
         connection.close()
-        return claim_pending_batch(batch_id=batch_id, now=clock(), lease_s=settings.LEASE_S)
+        return claim_for_message(batch_id=batch_id, now=clock(), lease_s=settings.LEASE_S)
 
 
 def _send_and_settle(entry: Entry, *, clock: Callable[[], datetime]) -> None:

@@ -32,14 +32,14 @@ def execute_push_campaign(campaign_id: int) -> None:
 
 @shared_task(name="campaigns.send_push_batch")
 def send_push_batch(batch_id: int) -> None:
-    """Send one batch: claim, pace, send, settle. Never fails: the ledger says what happened."""
+    """Send this batch or another: claim, pace, send, settle. Never fails: the ledger says all."""
     sending.send_batch(batch_id=batch_id, clock=timezone.now)
 
 
 @shared_task(name="campaigns.aggregate_campaign_results")
-def aggregate_campaign_results(campaign_id: int, project_id: int) -> None:
-    """Go on after a wave: publish the lane's next one, or complete the campaign."""
-    dispatch.continue_lane(campaign_id=campaign_id, project_id=project_id, now=timezone.now())
+def aggregate_campaign_results(campaign_id: int) -> None:
+    """Go on after a wave: publish the next ones, or complete the campaign."""
+    dispatch.continue_campaign(campaign_id=campaign_id, now=timezone.now())
 
 
 @shared_task(name="campaigns.rescue")

@@ -53,6 +53,8 @@ _RECOVERY_PER_S: Final = 0.05 / 60
 """A pace lowered once to 70 % is back at 100 % after six minutes."""
 _INCIDENT_S: Final = 10.0
 _RANKS: Final = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
+_BUCKETS: Final = ("all", "bulk", "low")
+"""By rank, as the script names them: who is less urgent counts in those before too."""
 _FOLDER: Final = Path(__file__).parent
 
 
@@ -150,6 +152,29 @@ class Pacer:
             return Grant(0, STORE_WAIT_S, Limit.STORE)
         self._lost = False
         return Grant(int(granted), float(wait), Limit(_decoded(limit)))
+
+    def ahead_s(
+        self, *, priority: Priority, campaign_key: str = "", campaign_rate: float | None = None
+    ) -> float:
+        """Return by how many seconds what was granted runs ahead of now; takes nothing.
+
+        Near 0 while the pace is not used up, about a burst or more where others wait for permits
+        already, and the rest of the block where the project is blocked. 0 where Redis does not
+        answer. The arguments are those of `take`.
+        """
+        buckets = _BUCKETS[: _RANKS[priority] + 1] if self.quota_per_minute > 0 else ()
+        with self._client.pipeline(transaction=False) as pipe:
+            pipe.hmget(self._key, ["blocked_until", *buckets])
+            pipe.hget(f"pushcore:pace:campaign:{campaign_key}", "tat")
+            pipe.time()
+            try:
+                stored, own, (seconds, micros) = pipe.execute()
+            except redis.RedisError as exc:
+                self._note_lost(exc)
+                return 0.0
+        now = self._clock() if self._clock else seconds + micros / 1e6
+        used_until = [*stored, own if campaign_rate else None]
+        return max([0.0, *(float(until) - now for until in used_until if until is not None)])
 
     def penalise(self, retry_after_s: float | None) -> None:
         """Block the project for everybody, after a 429 of its quota, and lower its pace.

@@ -49,8 +49,7 @@ def plan(campaign: PushCampaign) -> None:
 
 
 def go_on(campaign: PushCampaign) -> None:
-    project_id = Lane.objects.get(campaign=campaign).project_id
-    dispatch.continue_lane(campaign_id=campaign.pk, project_id=project_id, now=NOW)
+    dispatch.continue_campaign(campaign_id=campaign.pk, now=NOW)
 
 
 def started(devices: int) -> PushCampaign:

@@ -187,9 +187,7 @@ class CampaignLife(RuleBasedStateMachine):
     def call_back(self, pick: int) -> None:
         """A chord's callback comes: in time, too early, or once more."""
         if lane := self._lane(pick):
-            dispatch.continue_lane(
-                campaign_id=lane.campaign_id, project_id=lane.project_id, now=self.now
-            )
+            dispatch.continue_campaign(campaign_id=lane.campaign_id, now=self.now)
 
     @precondition(lambda self: len(self.settled) > 1)
     @rule(pick=picks)

@@ -1,0 +1,126 @@
+"""Which batch is sent for a message: the one that it names, or one that can start sooner.
+
+Queues hand out their messages in order, and a wave is up to two thousand of them. Were each batch
+sent for its own message only, all processes would wait for the pace of one lane, while the quota
+of other projects, whose messages stand behind, went unused. So where the lane of the named batch
+goes as fast as it may already, its message serves another lane of the same priority; the message of
+that one, finding its own batch gone, serves whoever is left. There are as many messages as batches,
+so none is left over; and if messages get lost, the rescue publishes new ones as ever.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from django.db.models import F
+
+from campaigns import engine
+from campaigns.entry import Entry
+from campaigns.ledger import claim_next_batch, claim_pending_batch
+from campaigns.models import DeliveryBatch, Lane
+from campaigns.states import CampaignStatus
+from devices.models import FcmProject
+from pushcore.messages import Priority
+
+BUSY_S: Final = 0.05
+"""A lane whose grants run further ahead of time than that has all the processes that it can use."""
+MOST_LOOKED_AT: Final = 8
+"""Other lanes looked at for one message: with two hundred, all of them would take too long."""
+
+
+class RunningLane(NamedTuple):
+    """A lane that is being sent, and what its pace hangs on."""
+
+    campaign_id: int
+    priority: Priority
+    rate_limit_per_second: int | None
+    project: FcmProject
+
+    def ahead_s(self) -> float:
+        """Return by how many seconds what was granted runs ahead of the lane's pace."""
+        return engine.pacer_of(self.project).ahead_s(
+            priority=self.priority,
+            campaign_key=str(self.campaign_id),
+            campaign_rate=self.rate_limit_per_second,
+        )
+
+
+class _Lanes(NamedTuple):
+    """The lane of a message's batch, where it is being sent, and others of the same priority."""
+
+    own: RunningLane | None
+    others: list[RunningLane]
+
+    def sooner(self) -> list[RunningLane]:
+        """Return whoever can start clearly sooner than a busy own lane, the soonest first."""
+        if self.own is None or (ahead_s := self.own.ahead_s()) <= BUSY_S:
+            return []
+        return [lane for wait_s, lane in self._others_by_wait() if wait_s < ahead_s - BUSY_S]
+
+    def all(self) -> list[RunningLane]:
+        """Return the own lane, then the others, the soonest first."""
+        own = [] if self.own is None else [self.own]
+        return own + [lane for _, lane in self._others_by_wait()]
+
+    def _others_by_wait(self) -> list[tuple[float, RunningLane]]:
+        waits = [(lane.ahead_s(), lane) for lane in self.others]
+        return sorted(waits, key=itemgetter(0))
+
+
+def claim_for_message(*, batch_id: int, now: datetime, lease_s: float) -> Entry | None:
+    """Claim the batch that the message names, or another; None where there is none to claim."""
+    running = _running_lanes(int(time.monotonic()))
+    lanes = None
+    if len(running) > 1:
+        lanes = _lanes_of(batch_id, running)
+        sooner = _claim_next_of(lanes.sooner(), now=now, lease_s=lease_s)
+        if sooner is not None:
+            return sooner
+    named = claim_pending_batch(batch_id=batch_id, now=now, lease_s=lease_s)
+    if named is not None:
+        return named
+    lanes = lanes or _lanes_of(batch_id, running)
+    return _claim_next_of(lanes.all(), now=now, lease_s=lease_s)
+
+
+@lru_cache(maxsize=1)
+def _running_lanes(_second: int) -> list[RunningLane]:
+    """Read the lanes that are being sent, once in each second of the monotonic clock."""
+    lanes = Lane.objects.filter(halt_reason="", campaign__status=CampaignStatus.PROCESSING)
+    rows = lanes.select_related("project").order_by("pk")
+    campaign = ("campaign__priority", "campaign__rate_limit_per_second")
+    return [
+        RunningLane(lane.campaign_id, Priority(lane.priority), lane.rate, lane.project)
+        for lane in rows.annotate(priority=F(campaign[0]), rate=F(campaign[1]))
+    ]
+
+
+def _lanes_of(batch_id: int, running: Sequence[RunningLane]) -> _Lanes:
+    row = (
+        DeliveryBatch.objects.filter(pk=batch_id)
+        .values_list("campaign_id", "project_id", "campaign__priority")
+        .first()
+    )
+    if row is None:  # deleted with its campaign
+        return _Lanes(None, [])
+    own = [lane for lane in running if (lane.campaign_id, lane.project.pk) == row[:2]]
+    others = [lane for lane in running if lane.priority == row[2] and lane not in own]
+    # Not always the same ones, where there are many.
+    first = batch_id % len(others) if others else 0
+    return _Lanes(own[0] if own else None, (others[first:] + others[:first])[:MOST_LOOKED_AT])
+
+
+def _claim_next_of(lanes: Sequence[RunningLane], *, now: datetime, lease_s: float) -> Entry | None:
+    """Claim the next batch that has a message, of the first lane with such a one."""
+    for lane in lanes:
+        entry = claim_next_batch(
+            campaign_id=lane.campaign_id, project_id=lane.project.pk, now=now, lease_s=lease_s
+        )
+        if entry is not None:
+            return entry
+    return None
