@@ -15,11 +15,13 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import IntEnum
-from typing import IO, Annotated, Any, NoReturn, ParamSpec, TypeVar, cast
+from typing import IO, Annotated, Any, Final, NoReturn, ParamSpec, TypeVar, cast
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
@@ -36,6 +38,8 @@ Result = TypeVar("Result")
 
 AsJson = Annotated[bool, Option("--json", help="For programs: JSON on stdout.")]
 Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask.")]
+_FRACTION: Final = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$")
+"""Of a moment as the API writes it: no person wants its microseconds."""
 
 
 class ExitCode(IntEnum):
@@ -175,12 +179,17 @@ def _is_number(value: object) -> bool:
 
 
 def _in_words(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     if _is_number(value):
         return f"{value:,}"
-    if value is None:
-        return "–"
-    if isinstance(value, dict | list):
-        return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False)
-    return str(value)
+    match value:
+        case None:
+            words = "–"
+        case bool():
+            words = "yes" if value else "no"
+        case datetime():
+            words = f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
+        case dict() | list():
+            words = json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False)
+        case _:
+            words = _FRACTION.sub(r"\1Z", str(value))
+    return words

@@ -14,6 +14,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from campaigns.notifications import delivery, egress, sealing
@@ -200,6 +202,10 @@ def reseal_all(*, now: datetime) -> int:
 
 def _target_fields(kind: str, target: str) -> dict[str, str]:
     if kind == ChannelKind.EMAIL:
+        try:
+            validate_email(target)
+        except ValidationError as refusal:
+            raise FieldRefused("target", "It is no e-mail address.") from refusal
         return {"address": target}
     try:
         if kind == ChannelKind.CHAT:

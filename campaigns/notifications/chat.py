@@ -7,10 +7,12 @@ host (`json://`, `form://`, Mattermost, …): for these there are signed webhook
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from campaigns.notifications.answers import Answer
-from campaigns.notifications.models import Notice
+from campaigns.notifications.models import TEST, Event, Notice
 from campaigns.notifications.words import figures_of, link_to, sentence_of, subject_of
 
 if TYPE_CHECKING:  # it takes half a second, and most processes tell nobody anything
@@ -21,6 +23,13 @@ SERVICES: Final = frozenset(
 )
 _CONNECT_TIMEOUT_S: Final = 4.0
 _READ_TIMEOUT_S: Final = 6.0
+_COLOURS: Final[Mapping[str, str]] = {
+    Event.COMPLETED: "success",
+    Event.FAILED: "failure",
+    Event.STANDSTILL: "failure",
+    TEST: "info",
+}
+"""What Apprise calls how bad it is; the rest are warnings."""
 _ZERO_WIDTH_SPACE: Final = "\u200b"
 
 
@@ -38,7 +47,14 @@ def service_of(url: str) -> NotifyBase:
 
     if "?" in url:  # among its options are files of this machine and addresses of others
         raise ServiceRefused("Options after ? are not taken.")
-    asset = AppriseAsset(http_redirects=False, async_mode=False)
+    asset = AppriseAsset(
+        http_redirects=False,
+        async_mode=False,
+        app_id="Pushcore",  # else they are signed as Apprise's, with a picture of its own
+        app_desc="Pushcore",
+        image_url_mask="",
+        image_url_logo="",
+    )
     service = Apprise.instantiate(url, asset=asset)
     schemes = set() if service is None else _schemes(service)
     if service is None or not schemes & SERVICES:
@@ -57,13 +73,21 @@ def _schemes(service: NotifyBase) -> set[str]:
 
 
 def send_chat(url: str, notice: Notice) -> Answer:
-    """Post the notice to the service; Apprise says only whether it was taken."""
+    """Post the notice to the service; why it was not taken, Apprise says in its log only."""
     try:
         service = service_of(url)
     except ServiceRefused as refusal:
         return Answer(error=str(refusal))
-    taken = service.notify(title=_tame(subject_of(notice)), body=_tame(text_of(notice)))
-    return Answer() if taken else Answer(error="The service did not take it.")
+    from apprise import LogCapture
+
+    with LogCapture(level=logging.WARNING, fmt="%(message)s") as said:  # type: ignore[no-untyped-call]
+        taken = service.notify(
+            title=_tame(subject_of(notice)),
+            body=_tame(text_of(notice)),
+            notify_type=_COLOURS.get(notice.event, "warning"),
+        )
+        why = " ".join(said.getvalue().split())
+    return Answer() if taken else Answer(error=f"The service did not take it. {why}".strip())
 
 
 def text_of(notice: Notice) -> str:

@@ -23,8 +23,8 @@ from campaigns.schedules.api.serializers import (
 from campaigns.schedules.api.views import for_service
 from campaigns.schedules.models import Overlap, Schedule, ScheduleRun
 from campaigns.terminal.arguments import answering
-from campaigns.terminal.fields import checked, given
 from devices.terminal import AsJson, ExitCode, Yes, ask, say_facts, say_json, say_table
+from devices.terminal_fields import checked, given
 
 ScheduleId = Annotated[
     int,

@@ -14,8 +14,8 @@ from campaigns.api.serializers import CampaignSerializer
 from campaigns.drafts import create_campaign, refuse_unfit
 from campaigns.models import PushCampaign
 from campaigns.terminal.arguments import answering, say_account
-from campaigns.terminal.fields import checked, fields_of, given
 from devices.terminal import AsJson, say_json
+from devices.terminal_fields import checked, fields_of, given
 from pushcore.messages import Priority
 from pushcore.retry import Guarantee
 

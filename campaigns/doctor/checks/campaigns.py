@@ -67,7 +67,7 @@ def check_notifications(now: datetime) -> Sequence[Finding]:
     found = [
         warning(
             f"Notification channel “{channel.name}” is off: {channel.disabled_reason}",
-            "Mend it, then switch it on again; or delete it.",
+            f"Mend it, then run: manage.py channels change {channel.pk} --on; or delete it.",
         )
         for channel in Channel.objects.filter(is_active=False).order_by("pk")[:_SHOWN]
     ]
@@ -75,7 +75,7 @@ def check_notifications(now: datetime) -> Sequence[Finding]:
     found += [
         warning(
             f"Nothing has reached notification channel “{channel.name}” for an hour.",
-            f"POST /api/notification-channels/{channel.pk}/test/ says what is answered.",
+            f"manage.py channels test {channel.pk} says what is answered.",
         )
         for channel in failing.order_by("pk")[:_SHOWN]
     ]

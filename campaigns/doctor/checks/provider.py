@@ -31,7 +31,10 @@ def check_projects(now: datetime) -> Sequence[Finding]:
     """Ask FCM, for each project, for a token and to check a message that is sent to nobody."""
     found = [_check_project(project, now=now) for project in FcmProject.objects.order_by("pk")]
     return found or [
-        warning("There is no FCM project: nothing can be sent.", "Create one in /admin/.")
+        warning(
+            "There is no FCM project: nothing can be sent.",
+            "Run: manage.py projects create --help",
+        )
     ]
 
 
@@ -43,7 +46,10 @@ def _check_project(project: FcmProject, *, now: datetime) -> Finding:
     except TokenUnavailableError as exc:
         return critical(f"{name}: {exc}", "Look whether this machine reaches Google.")
     except CredentialsError as exc:
-        return critical(f"{name}: {exc}", "Mend the project's credentials in /admin/.")
+        return critical(
+            f"{name}: {exc}",
+            f"Run: manage.py projects change {name} --credentials file:/path/to/key.json",
+        )
     device = DeviceToken.objects.filter(project=project, is_active=True).first()
     if device is None:
         return ok(f"{name}: the service account is taken; no device to try a message with.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.validators import validate_email
 from rest_framework import serializers
 
 from campaigns.notifications.channels import MAX_OVERLAP, OVERLAP
@@ -53,24 +52,6 @@ class NewChannelSerializer(Strict):
         write_only=True,
         help_text="An e-mail address, an Apprise URL, or a webhook's https URL.",
     )
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse what is no address, where one is meant."""
-        if attrs.get("kind") == ChannelKind.EMAIL and "target" in attrs:
-            refuse_no_address(attrs["target"])
-        return attrs
-
-
-def refuse_no_address(target: str) -> None:
-    """Refuse what is no e-mail address.
-
-    Raises:
-        ValidationError: it is none.
-    """
-    try:
-        validate_email(target)
-    except Exception as refusal:
-        raise serializers.ValidationError({"target": ["It is no e-mail address."]}) from refusal
 
 
 class ChannelChangeSerializer(Strict):

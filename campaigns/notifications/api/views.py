@@ -27,9 +27,8 @@ from campaigns.notifications.api.serializers import (
     NoticeDeliverySerializer,
     RenewalSerializer,
     SecretSerializer,
-    refuse_no_address,
 )
-from campaigns.notifications.models import Channel, ChannelKind, Delivery, DeliveryState
+from campaigns.notifications.models import Channel, Delivery, DeliveryState
 
 Result = TypeVar("Result")
 
@@ -97,8 +96,6 @@ class ChannelViewSet(
         channel = self.get_object()
         given = ChannelChangeSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        if channel.kind == ChannelKind.EMAIL and "target" in given.validated_data:
-            refuse_no_address(given.validated_data["target"])
         channel = _checked(
             lambda: channels.change_channel(channel_id=channel.pk, **given.validated_data)
         )

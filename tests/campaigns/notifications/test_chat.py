@@ -80,6 +80,8 @@ def test_the_notice_is_posted(receiver: Receiver, monkeypatch: pytest.MonkeyPatc
     posted = json.dumps(json.loads(received.body), ensure_ascii=False)
     assert "Completed: Sale" in posted
     assert "Recipients: 3" in posted
+    assert '"footer": "Pushcore"' in posted
+    assert "apprise" not in posted.lower()
     assert "@everyone" not in posted
     assert "<!channel>" not in posted
 
@@ -94,7 +96,9 @@ def test_a_service_that_refuses_is_tried_again(
     [told] = tell()
     deliver()
     assert state_of(told) == "pending"
-    assert Attempt.objects.get().error == "The service did not take it."
+    assert Attempt.objects.get().error == (
+        "The service did not take it. Failed to send to Slack: error=403."
+    )
 
 
 @pytest.mark.django_db

@@ -34,7 +34,7 @@ def test_the_old_key_can_be_dropped_after_a_rotation(
     old, new = settings.FERNET_KEYS[0], Fernet.generate_key().decode()
     settings.FERNET_KEYS = [new, old]
     out = StringIO()
-    call_command("notifications", "rotate-keys", stdout=out)
+    call_command("channels", "rotate-keys", stdout=out)
     assert out.getvalue().strip() == "2 channels are under the first key now."
     settings.FERNET_KEYS = [new]
     made = channels.test_channel(channel_id=hook.pk, clock=lambda: NOW)
@@ -62,7 +62,7 @@ def test_a_channel_under_none_of_the_keys_is_said_and_left(settings: Settings) -
     )
     settings.FERNET_KEYS = [Fernet.generate_key().decode()]
     with pytest.raises(CommandError) as refusal:
-        call_command("notifications", "rotate-keys")
+        call_command("channels", "rotate-keys")
     assert (refusal.value.returncode, str(refusal.value)) == (
         1,
         "None of FERNET_KEYS opens it.",

@@ -1,0 +1,1 @@
+"""Segments and lists of users on the command line, one command per module."""
