@@ -36,6 +36,8 @@ _GIVEN: Final[Mapping[str, Reader]] = {
 CHANGEABLE: Final[Mapping[str, Reader]] = {**_GIVEN, "is_active": values.flag}
 """What can be changed of a registered device: not what it is addressed by."""
 REQUIRED: Final = ("user_id", "address", "platform")
+MISSING: Final = "This field is required."
+NOT_SETTABLE: Final = "There is no such field, or it cannot be set."
 FACTS: Final = ("project", "platform", "address_kind", *_TEXTS)
 """What `Facts` are made of, in its order."""
 FIELDS: Final = frozenset({*REQUIRED, *FACTS, "tags", "last_seen_at"})
@@ -186,12 +188,12 @@ def _problems(
     # Whoever sent half of a surrogate pair as a name can't be answered with it.
     unknown = sorted(given.keys() - readers.keys())
     names = [name[:64].encode("utf-8", "replace").decode() for name in unknown]
-    problems = [Problem(name, "There is no such field, or it cannot be set.") for name in names]
+    problems = [Problem(name, NOT_SETTABLE) for name in names]
     for field, read in readers.items():
         value = given.get(field)
         if value is None and field != "project":
             if field in required:
-                problems.append(Problem(field, "This field is required."))
+                problems.append(Problem(field, MISSING))
             continue
         try:
             read(value)

@@ -3,13 +3,18 @@
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView
 
+from campaigns.api.docs import DocsView
 from campaigns.api.metrics import MetricsView
 from campaigns.doctor.probes import healthz, readyz
 from campaigns.notifications.pages import unsubscribe
 
+admin.site.site_header = admin.site.site_title = "Pushcore"
+
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="docs"), name="home"),
     path("admin/", admin.site.urls),
     path("api/", include("campaigns.api.urls")),
     path("api/", include("campaigns.access.api.urls")),
@@ -24,7 +29,7 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("login/", LoginView.as_view(template_name="access/login.html"), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
-    path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
+    path("api/docs/", DocsView.as_view(), name="docs"),
 ]
 
 handler400 = "campaigns.api.errors.bad_request"

@@ -35,7 +35,10 @@ class HasScope(BasePermission):
             return True  # There is nothing to let into: DRF answers 405.
         scopes: Mapping[str, str] = getattr(view, "required_scopes", {})
         needed = scopes.get(action)
-        return needed is not None and allows(granted_to(request), needed)
+        if needed is None:
+            return False
+        self.message = f"It takes the scope `{needed}`."  # DRF's words for whoever is refused
+        return allows(granted_to(request), needed)
 
 
 class HasAnyScope(BasePermission):

@@ -10,6 +10,7 @@ forbids brings `campaign_status` and `allowed_moves` besides.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from django.core.exceptions import SuspiciousOperation, TooManyFieldsSent
@@ -31,6 +32,8 @@ from campaigns.errors import FieldsRefused, IllegalMove, ScheduledInPast
 from campaigns.models import PushCampaign
 
 _UNDER: Final = "/api/"
+_FROM_A_QUERY: Final = re.compile(r"No \w+ matches the given query\.$")
+"""What Django says of a row that is not there; nobody outside knows our tables' names."""
 
 
 class MoveRefused(APIException):
@@ -61,6 +64,10 @@ class Handler(ExceptionHandler):
             return ValidationError({"scheduled_at": [ErrorDetail(str(exc), "in_past")]})
         if isinstance(exc, PushCampaign.DoesNotExist):
             return NotFound("There is no such campaign.")
+        if isinstance(exc, Http404) and _FROM_A_QUERY.match(str(exc)):
+            # Views are named by what they show: `campaign`, `user-list`.
+            shown = getattr(self.context["view"], "basename", "row").replace("-", " ")
+            return NotFound(f"There is no such {shown}.")
         return super().convert_known_exceptions(_in_words(exc))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -46,6 +47,17 @@ _ERROR_REF: Final = {"$ref": "#/components/schemas/Error"}
 
 class AutoSchema(ErrorsSchema):
     """Adds the errors and headers of the API's conventions to what they apply to."""
+
+    def get_summary(self) -> str | None:
+        """Return what the action says first of itself."""
+        words = inspect.getdoc(getattr(self.view, self._name, None)) or ""
+        return words.partition("\n")[0].removesuffix(".") or _SUMMARIES.get(self._name)
+
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular calls it
+        """Return all that the action says of itself, and which scope it takes."""
+        words = str(super().get_description())
+        scope = getattr(self.view, "required_scopes", {}).get(self._name)
+        return f"{words}\n\nScope: `{scope}`." if scope else words
 
     def get_override_parameters(self) -> list[Any]:
         """Return the headers that the operation takes, and those that it answers with."""
@@ -123,10 +135,16 @@ class AutoSchema(ErrorsSchema):
     def _action(self) -> str | None:
         return getattr(self.view, "action", None)
 
+    @property
+    def _name(self) -> str:
+        return self._action or self.method.lower()
+
     def _has(self, mark: str) -> bool:
         return hasattr(getattr(self.view, self._action or "", None), mark)
 
 
+_SUMMARIES: Final = {"list": "List", "retrieve": "Read one", "destroy": "Delete"}
+"""Of what DRF does without a word of ours."""
 _READS_AND_CHANGES: Final = frozenset({"create", "retrieve", "update", "partial_update"})
 _SUCCESSES: Final = [200, 201, 202]
 

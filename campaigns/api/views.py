@@ -33,6 +33,7 @@ from campaigns.breakdown import ErrorCount, PlatformCounts, count_by_error, coun
 from campaigns.idempotency.http import idempotent
 from campaigns.models import PushCampaign
 from campaigns.queries import STATS_FIELDS, Stats, active_campaigns, stats_of, stats_of_each
+from devices.api.bodies import takes_nothing
 from devices.api.versions import Versioned, if_match
 
 
@@ -144,6 +145,7 @@ class CampaignViewSet(
     @extend_schema(request=None, responses={201: CampaignSerializer})
     @action(detail=True, methods=["post"])
     @idempotent()
+    @takes_nothing
     def duplicate(self, request: Request, pk: str) -> Response:
         """Create a draft that says the same to the same audience."""
         campaign = drafts.duplicate_campaign(
@@ -154,6 +156,7 @@ class CampaignViewSet(
     @extend_schema(request=None, responses={202: SentSerializer})
     @action(detail=True, methods=["post"])
     @idempotent()
+    @takes_nothing
     def send(self, request: Request, pk: str) -> Response:
         """Launch the campaign; answers at once, the sending goes on in the background."""
         campaign = services.start_campaign(campaign_id=int(pk), task_id=uuid4(), now=timezone.now())
@@ -178,6 +181,7 @@ class CampaignViewSet(
 
     @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
+    @takes_nothing
     def unschedule(self, request: Request, pk: str) -> Response:
         """Make a scheduled campaign a draft again."""
         services.unschedule_campaign(campaign_id=int(pk))
@@ -185,6 +189,7 @@ class CampaignViewSet(
 
     @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
+    @takes_nothing
     def pause(self, request: Request, pk: str) -> Response:
         """Send nothing more for now; what is in flight settles."""
         services.pause_campaign(campaign_id=int(pk))
@@ -193,6 +198,7 @@ class CampaignViewSet(
     @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
     @idempotent()
+    @takes_nothing
     def resume(self, request: Request, pk: str) -> Response:
         """Send on what is not settled yet."""
         services.resume_campaign(campaign_id=int(pk))
@@ -200,6 +206,7 @@ class CampaignViewSet(
 
     @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"])
+    @takes_nothing
     def cancel(self, request: Request, pk: str) -> Response:
         """End the campaign; whoever has not been sent to is skipped."""
         services.cancel_campaign(campaign_id=int(pk), now=timezone.now())
@@ -208,6 +215,7 @@ class CampaignViewSet(
     @extend_schema(request=None, responses=CampaignSummarySerializer)
     @action(detail=True, methods=["post"], url_path="retry-failed")
     @idempotent()
+    @takes_nothing
     def retry_failed(self, request: Request, pk: str) -> Response:
         """Send a completed campaign again to those whom it failed to reach, dead ones excepted."""
         services.retry_failed(campaign_id=int(pk))

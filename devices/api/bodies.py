@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import IO, Any, Final, NoReturn
 
@@ -13,6 +14,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.fields import empty
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 MAX_DEPTH: Final = 32
 """How deep a body may nest. Nothing that means anything here is half as deep."""
@@ -110,6 +112,12 @@ class MomentField(serializers.DateTimeField):
         return super().enforce_timezone(value)
 
 
+class RowField(serializers.PrimaryKeyRelatedField[Any]):
+    """The id of a row of ours."""
+
+    default_error_messages = {"does_not_exist": "There is none with the id {pk_value}."}
+
+
 class Strict(serializers.Serializer[Any]):
     """A serializer that refuses, by name, whatever in a body it would not have used.
 
@@ -120,6 +128,7 @@ class Strict(serializers.Serializer[Any]):
         **serializers.ModelSerializer.serializer_field_mapping,
         models.DateTimeField: MomentField,
     }
+    serializer_related_field: type[serializers.RelatedField[Any, Any, Any]] = RowField
 
     def run_validation(self, data: Any = empty) -> Any:
         """Return the validated values.
@@ -148,3 +157,21 @@ class Strict(serializers.Serializer[Any]):
             elif self.fields[name].read_only:
                 refused[name] = [serializers.ErrorDetail("It cannot be set.", "read_only")]
         return refused
+
+
+class Nothing(Strict):
+    """The body of what takes none: `{}`, or none at all."""
+
+
+def takes_nothing(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Have an action refuse what its body says: nobody is to think that it was heard.
+
+    Whoever sends `{"user_ids": ["me"]}` to what launches a campaign to everybody is told so first.
+    """
+
+    @functools.wraps(handler)
+    def checked(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
+        Nothing(data=request.data).is_valid(raise_exception=True)
+        return handler(view, request, *args, **kwargs)
+
+    return checked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
 from django_filters import rest_framework as filters
@@ -36,6 +37,22 @@ class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc]  # as above
     field_class = _MomentField
 
 
+class _FlagField(forms.NullBooleanField):
+    """Django's own takes whatever it does not know for no answer, and would show everything."""
+
+    default_error_messages = {"invalid": "Must be true or false."}
+
+    def clean(self, value: object) -> bool | None:
+        flag: bool | None = super().clean(value)
+        if flag is None and value not in self.empty_values:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return flag
+
+
+class _FlagFilter(filters.BooleanFilter):  # type: ignore[misc]  # as above
+    field_class = _FlagField
+
+
 class DeviceFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
     """Filters, all by equality."""
 
@@ -43,6 +60,7 @@ class DeviceFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
     user_id = filters.CharFilter()
     language = filters.CharFilter()
     country = filters.CharFilter()
+    is_active = _FlagFilter(widget=forms.TextInput)
 
     class Meta:
         model = DeviceToken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from django.http import FileResponse, Http404
 from django.utils import timezone
@@ -12,7 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -36,7 +36,7 @@ from devices.api.uploads import rejects_of, upload_refusals, uploaded
 from devices.api.versions import Versioned, if_match
 from devices.models import DeviceImport, DeviceToken
 from devices.projects import UnknownProject
-from devices.rules import CHANGEABLE, RowRefused
+from devices.rules import CHANGEABLE, MISSING, NOT_SETTABLE, RowRefused
 
 Result = TypeVar("Result")
 
@@ -193,5 +193,10 @@ def _checked(call: Callable[[], Result]) -> Result:
     except RowRefused as refusal:
         fields: dict[str, Any] = {}
         for field, reason in refusal.problems:
-            fields.setdefault(field, []).append(reason)
+            detail = ErrorDetail(reason, _CODES.get(reason, "invalid"))
+            fields.setdefault(field, []).append(detail)
         raise ValidationError(fields) from refusal
+
+
+_CODES: Final = {MISSING: "required", NOT_SETTABLE: "unknown"}
+"""For programs; whatever else is wrong is `invalid`."""

@@ -24,6 +24,7 @@ from campaigns.access.api.serializers import (
     RotationSerializer,
 )
 from campaigns.access.models import ApiKey
+from devices.api.bodies import takes_nothing
 from devices.api.pagination import NewestFirst
 
 Result = TypeVar("Result")
@@ -77,6 +78,7 @@ class ApiKeyViewSet(
 
     @extend_schema(request=None, responses=ApiKeySerializer)
     @action(detail=True, methods=["post"])
+    @takes_nothing
     def revoke(self, request: Request, pk: str) -> Response:
         """Have the key open nothing from now on, for good."""
         key = _checked(lambda: keys.revoke_key(key_id=int(pk), now=timezone.now()))

@@ -18,11 +18,7 @@ _CLIENT: Final = "client_error"
 ERRORS: Final[Mapping[str, Any]] = {
     "400": _error("validation_error", "required", "This field is required.", "title"),
     "401": _error(_CLIENT, "not_authenticated", "Authentication credentials were not provided."),
-    "403": _error(
-        _CLIENT,
-        "permission_denied",
-        "You do not have permission to perform this action.",
-    ),
+    "403": _error(_CLIENT, "permission_denied", "It takes the scope `campaigns:send`."),
     "404": _error(_CLIENT, "not_found", "There is no such campaign."),
     "405": _error(_CLIENT, "method_not_allowed", 'Method "TRACE" not allowed.'),
     "406": _error(_CLIENT, "not_acceptable", "Could not satisfy the request Accept header."),

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from campaigns.models import PushCampaign
 from campaigns.schedules.models import Schedule, ScheduleRun
 from campaigns.schedules.services import Upcoming, summary_of_content
-from devices.api.bodies import Strict
+from devices.api.bodies import RowField, Strict
 
 _WRITTEN = [
     "cron",
@@ -40,7 +40,7 @@ _CLOCK = {"format": "%H:%M", "input_formats": ["%H:%M"]}
 class ScheduleSummarySerializer(Strict, serializers.ModelSerializer[Schedule]):
     """A schedule without what it sends."""
 
-    campaign = serializers.PrimaryKeyRelatedField(
+    campaign: serializers.PrimaryKeyRelatedField[PushCampaign] = RowField(
         queryset=PushCampaign.objects.only("pk"),
         source="copied_from",
         help_text="What is sent is copied from this campaign whenever it is given.",

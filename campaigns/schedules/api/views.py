@@ -27,6 +27,7 @@ from campaigns.schedules.api.serializers import (
     UpcomingRunSerializer,
 )
 from campaigns.schedules.models import RunOutcome, Schedule, ScheduleRun
+from devices.api.bodies import takes_nothing
 from devices.api.versions import Versioned, if_match
 
 
@@ -113,6 +114,7 @@ class ScheduleViewSet(mixins.ListModelMixin, Versioned, viewsets.GenericViewSet[
 
     @extend_schema(request=None, responses=ScheduleDetailSerializer)
     @action(detail=True, methods=["post"])
+    @takes_nothing
     def pause(self, request: Request, pk: str) -> Response:
         """Start no more campaigns for now; what has started is sent on."""
         return Response(ScheduleDetailSerializer(services.pause_schedule(schedule_id=int(pk))).data)
@@ -120,6 +122,7 @@ class ScheduleViewSet(mixins.ListModelMixin, Versioned, viewsets.GenericViewSet[
     @extend_schema(request=None, responses=ScheduleDetailSerializer)
     @action(detail=True, methods=["post"])
     @idempotent()
+    @takes_nothing
     def resume(self, request: Request, pk: str) -> Response:
         """Start campaigns again, from the next slot on."""
         schedule = services.resume_schedule(schedule_id=int(pk), now=timezone.now())

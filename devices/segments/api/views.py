@@ -15,6 +15,7 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from devices.api.bodies import takes_nothing
 from devices.api.pagination import NewestFirst
 from devices.api.serializers import DeviceSerializer
 from devices.api.uploads import rejects_of, upload_refusals, uploaded
@@ -107,6 +108,7 @@ class SegmentViewSet(
 
     @extend_schema(request=None, responses={202: SegmentSerializer})
     @action(detail=True, methods=["post"])
+    @takes_nothing
     def refresh(self, request: Request, pk: str) -> Response:
         """Have a static segment evaluated again; campaigns get who was in it until that is done."""
         checked(lambda: memberships.request_membership(segment_id=int(pk), now=timezone.now()))

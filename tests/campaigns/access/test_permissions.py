@@ -76,6 +76,12 @@ def test_an_account_without_a_role_is_refused(address: str) -> None:
     assert client_of().get(address).status_code == 403
 
 
+@pytest.mark.parametrize("address", ["/things/", "/plain/"])
+def test_whoever_is_refused_learns_which_scope_it_takes(address: str) -> None:
+    answer = client_of().get(address)
+    assert answer.json()["errors"][0]["detail"] == "It takes the scope `campaigns:read`."
+
+
 @pytest.mark.parametrize("address", ["/things/", "/plain/", "/undeclared/"])
 def test_nobody_gets_in_unknown(address: str) -> None:
     assert APIClient().get(address).status_code == 401

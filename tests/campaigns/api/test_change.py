@@ -101,6 +101,6 @@ def test_a_copy_belongs_to_who_asked_for_it(staff: APIClient, staff_user: User) 
     ("method", "path"), [("patch", ""), ("put", ""), ("delete", ""), ("post", "duplicate/")]
 )
 def test_what_is_not_there_is_404(staff: APIClient, method: str, path: str) -> None:
-    body = {"title": "Sale", "message": "x", "target_all": True}
+    body = {} if path else {"title": "Sale", "message": "x", "target_all": True}
     answer = getattr(staff, method)(f"/api/campaigns/7/{path}", body, format="json")
     assert (answer.status_code, PushCampaign.objects.count()) == (404, 0)

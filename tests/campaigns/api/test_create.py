@@ -179,6 +179,11 @@ def test_a_field_that_is_wrong_is_named(staff: APIClient, field: str, value: Any
     assert list(refused(staff, **{field: value})) == [field]
 
 
+@pytest.mark.parametrize("field", ["segment", "user_list", "exclude_segment", "exclude_user_list"])
+def test_what_is_named_by_its_id_has_to_be_there(staff: APIClient, field: str) -> None:
+    assert refused(staff, **{field: 4711}) == {field: ["There is none with the id 4711."]}
+
+
 @pytest.mark.parametrize(
     ("data", "named"),
     [

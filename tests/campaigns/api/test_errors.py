@@ -41,6 +41,28 @@ def test_an_address_that_is_none_is_answered_in_json(staff: APIClient) -> None:
     assert staff.get("/nothing/")["Content-Type"].startswith("text/html")
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("campaigns/4711/", "There is no such campaign."),
+        ("devices/4711/", "There is no such device."),
+        ("devices/imports/4711/", "There is no such device import."),
+        ("segments/4711/", "There is no such segment."),
+        ("user-lists/4711/", "There is no such user list."),
+        ("notification-channels/4711/", "There is no such notification channel."),
+    ],
+)
+def test_what_is_not_there_is_called_by_the_name_that_users_know(
+    staff: APIClient, path: str, words: str
+) -> None:
+    assert error_in(staff.get(f"/api/{path}").json()) == ("not_found", words)
+
+
+def test_a_forgotten_slash_keeps_the_method_and_the_body(staff: APIClient) -> None:
+    answer = staff.post("/api/campaigns?a=b", {"title": "Sale"}, format="json")
+    assert (answer.status_code, answer["Location"]) == (308, "/api/campaigns/?a=b")
+
+
 def test_a_foreign_host_is_answered_in_json(staff: APIClient) -> None:
     check_shape(staff.get("/api/campaigns/", headers={"Host": "evil.example"}), 400, "bad_request")
 

@@ -138,6 +138,21 @@ def test_an_action_is_not_taken_by_looking_at_it(staff: APIClient, action: Move)
     assert (answer.status_code, campaign.status) == (405, "draft")
 
 
+@pytest.mark.parametrize("action", [*ACTIONS, "unschedule", "duplicate"])
+def test_an_action_that_takes_nothing_refuses_what_it_would_not_hear(
+    staff: APIClient, action: str
+) -> None:
+    campaign = make_campaign()
+    for key in ({}, {"Idempotency-Key": "once"}):
+        answer = staff.post(
+            f"/api/campaigns/{campaign.pk}/{action}/", {"user_ids": ["me"]}, "json", headers=key
+        )
+        complaints = complaints_in(answer.json())
+        assert (answer.status_code, complaints) == (400, {"user_ids": ["There is no such field."]})
+    campaign.refresh_from_db()
+    assert (campaign.status, PushCampaign.objects.count()) == ("draft", 1)
+
+
 def test_pausing_and_resuming_answer_with_the_campaign(staff: APIClient) -> None:
     campaign = running_campaign()
     status, paused = act(staff, campaign, "pause")

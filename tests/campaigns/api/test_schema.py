@@ -113,8 +113,31 @@ def test_the_page_needs_no_foreign_server(staff: APIClient) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/api/docs/", "/api/schema/"])
 def test_neither_page_nor_description_is_for_strangers(
-    anonymous: APIClient, outsider: APIClient, path: str
+    anonymous: APIClient, outsider: APIClient
 ) -> None:
-    assert (anonymous.get(path).status_code, outsider.get(path).status_code) == (401, 403)
+    to_the_login = anonymous.get("/api/docs/")
+    assert (to_the_login.status_code, to_the_login["Location"]) == (302, "/login/?next=/api/docs/")
+    assert anonymous.get("/api/schema/").status_code == 401
+    for path in ("/api/docs/", "/api/schema/"):
+        assert outsider.get(path).status_code == 403
+
+
+def test_the_front_door_leads_to_the_description(anonymous: APIClient) -> None:
+    answer = anonymous.get("/")
+    assert (answer.status_code, answer["Location"]) == (302, "/api/docs/")
+
+
+def test_every_operation_says_what_it_does_and_which_scope_it_takes(schema: dict[str, Any]) -> None:
+    every = dict(operations(schema))
+    assert [name for name, operation in every.items() if not operation.get("summary")] == []
+    assert [name for name, one in every.items() if "\n\nScope: `" not in one["description"]] == []
+    sending = every["POST /api/campaigns/{id}/send/"]
+    assert sending["summary"].startswith("Launch the campaign")
+    assert sending["description"].endswith("Scope: `campaigns:send`.")
+
+
+def test_what_people_come_for_stands_first(schema: dict[str, Any]) -> None:
+    used = {tag for _, operation in operations(schema) for tag in operation["tags"]}
+    described = [tag["name"] for tag in schema["tags"]]
+    assert (described[0], set(described)) == ("campaigns", used)

@@ -60,7 +60,13 @@ def test_the_devices_of_a_project_are_listed(staff: APIClient, project: FcmProje
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("platform", "symbian"), ("user_id", "a\x00b"), ("country", "\x00")]
+    ("name", "value"),
+    [
+        ("platform", "symbian"),
+        ("user_id", "a\x00b"),
+        ("country", "\x00"),
+        ("is_active", "maybe"),
+    ],
 )
 def test_a_filter_that_is_wrong_is_named(staff: APIClient, name: str, value: str) -> None:
     answer = staff.get("/api/devices/", {name: value})

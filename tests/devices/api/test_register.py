@@ -234,6 +234,12 @@ def test_several_faults_are_told_at_once(call: Call) -> None:
     assert sorted(complaints) == ["country", "platform", "tags", "usr"]
 
 
+def test_programs_can_tell_faults_apart(call: Call) -> None:
+    _, answer = call("POST", "/api/devices/", {"platform": "x", "misspelt": 1, "user_id": "ann"})
+    codes = {error["attr"]: error["code"] for error in answer["errors"]}
+    assert codes == {"platform": "invalid", "misspelt": "unknown", "address": "required"}
+
+
 def test_half_a_surrogate_pair_as_a_name_is_answered(call: Call) -> None:
     assert refused(call, **{"\ud800": 1}) == {"?": ["There is no such field, or it cannot be set."]}
 
