@@ -76,7 +76,7 @@ def claim_for_message(*, batch_id: int, now: datetime, lease_s: float) -> Entry 
     """Claim the batch that the message names, or another; None where there is none to claim."""
     running = _running_lanes(int(time.monotonic()))
     lanes = None
-    if len(running) > 1:
+    if len({lane.priority for lane in running}) < len(running):  # else none has a place to change
         lanes = _lanes_of(batch_id, running)
         sooner = _claim_next_of(lanes.sooner(), now=now, lease_s=lease_s)
         if sooner is not None:
