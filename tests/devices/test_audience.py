@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from devices.audience import Audience, newest_device_id
 from devices.models import DeviceToken
@@ -56,6 +58,21 @@ def test_the_projects_are_those_that_reach_somebody() -> None:
     make_devices(inactive, 1, user_id="ann", is_active=False, inactive_reason="stale")
     assert EVERYBODY.projects() == [first.pk, second.pk]
     assert Audience(user_ids=["ann"]).projects() == [first.pk]
+
+
+def test_finding_the_projects_reads_no_table_however_late_a_project_came() -> None:
+    for _ in range(3):
+        make_devices(make_project(), 1_000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE devices_devicetoken")
+        with CaptureQueriesContext(connection) as asked:
+            assert len(EVERYBODY.projects()) == 3
+        plans = []
+        for query in asked.captured_queries:
+            cursor.execute(f"EXPLAIN {query['sql']}")
+            plans.append("\n".join(line for [line] in cursor.fetchall()))
+    assert len(plans) == 4
+    assert ["device_audience_order" in plan for plan in plans] == [True] * 4
 
 
 def test_the_newest_device_is_that_with_the_highest_id() -> None:
