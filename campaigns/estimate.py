@@ -25,7 +25,7 @@ from pushcore.messages import Platform, Priority
 
 STALE_AFTER: Final = timedelta(days=30)
 """FCM's documentation calls an address stale that has not been seen for so long."""
-COUNT_FOR_MS: Final = 1_000
+COUNT_FOR_MS: Final = 500
 RANGES: Final = 40
 RANGE: Final = 10_000
 
