@@ -30,6 +30,8 @@ ID_KEY: Final = "pushcore_id"
 """The key in `data` under which an app finds `<campaign>.<device>`."""
 LINK_KEY: Final = "link"
 """The key in `data` under which an app finds the link to open, unless the campaign set it."""
+MAX_TIME_TO_LIVE_S: Final = 2_419_200
+"""28 days, the longest that FCM keeps a message; it refuses to be asked for more."""
 
 
 class Platform(StrEnum):
@@ -230,11 +232,13 @@ _BUILDERS: Final[dict[Platform, Callable[[Template, Mapping[str, Any]], dict[str
 def lifetime_s(content: Content, *, now: datetime) -> int | None:
     """Return for how many seconds from `now` (aware) the message may be delivered; None: no bound.
 
-    The earlier of time to live and expiry counts; 0 means now or never.
+    The earlier of time to live and expiry counts; 0 means now or never. An expiry farther away than
+    FCM keeps anything is as long as it does.
     """
     ends = [] if content.time_to_live_s is None else [content.time_to_live_s]
     if content.expires_at is not None:
-        ends.append(max(0, math.floor((content.expires_at - now).total_seconds())))
+        left_s = math.floor((content.expires_at - now).total_seconds())
+        ends.append(min(max(0, left_s), MAX_TIME_TO_LIVE_S))
     return min(ends, default=None)
 
 

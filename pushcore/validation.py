@@ -17,11 +17,16 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from pushcore.messages import ID_KEY, AddressKind, Content, Platform, Template
+from pushcore.messages import (
+    ID_KEY,
+    MAX_TIME_TO_LIVE_S,
+    AddressKind,
+    Content,
+    Platform,
+    Template,
+)
 
 MAX_PAYLOAD_BYTES: Final = 4_096
-MAX_TIME_TO_LIVE_S: Final = 2_419_200
-"""28 days, the longest that FCM keeps a message."""
 MAX_COLLAPSE_ID_BYTES: Final = 64
 """The longest `apns-collapse-id` (APNs: "Sending notification requests")."""
 RESERVED_KEYS: Final = frozenset({"from", "message_type"})

@@ -125,6 +125,7 @@ class TestLifetime:
             (60, 90, 60),
             (120, 90, 90),
             (120, -5, 0),
+            (None, 60 * 86_400, 28 * 86_400),  # FCM refuses to be asked for more
         ],
     )
     def test_the_earlier_end_counts(
