@@ -1,7 +1,7 @@
 """Merging rows into the devices: what is new is inserted, what differs is updated, set-based.
 
-The rows come from anything that SQL can select from (`SOURCE_COLUMNS`). Where an address is there
-twice, the row with the highest `position` wins. A value that is NULL says nothing.
+The rows come from anything that SQL can select from (`SOURCE_COLUMNS`), each address but once. A
+value that is NULL says nothing.
 
 Locks are taken in the order of the digests, here and wherever else many devices are written, so
 that merges and settling campaigns cannot deadlock. Inserting comes first: it waits for nobody but
@@ -27,27 +27,21 @@ if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
 SOURCE_COLUMNS: Final = (
-    "digest, position, project_id, user_id, address, address_kind, platform,"
+    "digest, project_id, user_id, address, address_kind, platform,"
     " language, country, timezone, app_version, tags, last_seen_at"
 )
 # The plan must not depend on statistics, which are always stale here: the source has none, and the
 # devices may just be growing from nothing to a million. Planned for an empty table a join reads the
-# whole index for every row. So each device is looked up by its key: a subquery with an OFFSET is
-# never made a join, and `= ANY (ARRAY[…])` joins by index lookups only. The memory is what the rows
-# of one range need, to be sorted and kept for the update.
+# whole index for every row. So each device is looked up by its key, in the order of the sorted
+# source: a subquery with an OFFSET is never made a join, and `= ANY (ARRAY[…])` joins by index
+# lookups only. The memory is what it takes to sort the rows of one range.
 _PLAN: Final = """
 SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off;
 SET LOCAL work_mem = '64MB'
 """
 _COUNT: Final = "SELECT count(*) FROM ({source}) AS row"
-_GIVEN: Final = """
-given AS (
-  SELECT DISTINCT ON (digest, project_id) * FROM ({source}) AS row
-   ORDER BY digest, project_id, position DESC
-)
-"""
 _INSERT: Final = """
-WITH {given}, inserted AS (
+WITH inserted AS (
   INSERT INTO devices_devicetoken
     (project_id, user_id, address, address_kind, platform, language, country, timezone,
      app_version, tags, last_seen_at, created_at, updated_at)
@@ -55,12 +49,11 @@ WITH {given}, inserted AS (
          COALESCE(language, ''), COALESCE(country, ''), COALESCE(timezone, ''),
          COALESCE(app_version, ''), COALESCE(tags, '{{}}'), COALESCE(last_seen_at, %(now)s),
          %(now)s, %(now)s
-    FROM given
+    FROM ({source} ORDER BY digest, project_id) AS given
    WHERE NOT EXISTS (  -- a conflict would use up an id
      SELECT FROM devices_devicetoken AS device
       WHERE device.project_id = given.project_id AND device.address_digest = given.digest
      OFFSET 0)
-   ORDER BY digest, project_id
   {conflict}
   RETURNING 1
 )
@@ -73,50 +66,40 @@ NOT device.is_active AND (
     given.last_seen_at > COALESCE(device.inactive_since, device.updated_at), false)))
 """
 _UPDATE: Final = """
-WITH {given}, locked AS (
-  SELECT device.id, given.*, {revived} AS revived
-    FROM given
-    JOIN devices_devicetoken AS device
-      ON device.project_id = ANY (ARRAY[given.project_id])
-     AND device.address_digest = ANY (ARRAY[given.digest])
-   WHERE (device.user_id, device.platform) <> (given.user_id, given.platform)
-      OR device.address_kind <> given.address_kind
-      OR device.language <> given.language OR device.country <> given.country
-      OR device.timezone <> given.timezone OR device.app_version <> given.app_version
-      OR device.tags <> given.tags OR device.last_seen_at < given.last_seen_at
-      OR ({revived})
-   ORDER BY device.address_digest, device.project_id
-     FOR NO KEY UPDATE OF device
-), updated AS (
-  UPDATE devices_devicetoken AS device
-     SET user_id = locked.user_id,
-         platform = locked.platform,
-         address_kind = COALESCE(locked.address_kind, device.address_kind),
-         language = COALESCE(locked.language, device.language),
-         country = COALESCE(locked.country, device.country),
-         timezone = COALESCE(locked.timezone, device.timezone),
-         app_version = COALESCE(locked.app_version, device.app_version),
-         tags = COALESCE(locked.tags, device.tags),
-         last_seen_at = GREATEST(locked.last_seen_at, device.last_seen_at),
-         is_active = device.is_active OR locked.revived,
-         inactive_reason = CASE WHEN locked.revived THEN '' ELSE device.inactive_reason END,
-         inactive_since = CASE WHEN locked.revived THEN NULL ELSE device.inactive_since END,
-         updated_at = %(now)s
-    FROM locked WHERE device.id = ANY (ARRAY[locked.id])
-  RETURNING 1
-)
-SELECT (SELECT count(*) FROM given), (SELECT count(*) FROM updated)
+UPDATE devices_devicetoken AS device
+   SET user_id = given.user_id,
+       platform = given.platform,
+       address_kind = COALESCE(given.address_kind, device.address_kind),
+       language = COALESCE(given.language, device.language),
+       country = COALESCE(given.country, device.country),
+       timezone = COALESCE(given.timezone, device.timezone),
+       app_version = COALESCE(given.app_version, device.app_version),
+       tags = COALESCE(given.tags, device.tags),
+       last_seen_at = GREATEST(given.last_seen_at, device.last_seen_at),
+       is_active = device.is_active OR {revived},
+       inactive_reason = CASE WHEN {revived} THEN '' ELSE device.inactive_reason END,
+       inactive_since = CASE WHEN {revived} THEN NULL ELSE device.inactive_since END,
+       updated_at = %(now)s
+  FROM ({source} ORDER BY digest, project_id) AS given
+ WHERE device.project_id = ANY (ARRAY[given.project_id])
+   AND device.address_digest = ANY (ARRAY[given.digest])
+   AND ((device.user_id, device.platform) <> (given.user_id, given.platform)
+     OR device.address_kind <> given.address_kind
+     OR device.language <> given.language OR device.country <> given.country
+     OR device.timezone <> given.timezone OR device.app_version <> given.app_version
+     OR device.tags <> given.tags OR device.last_seen_at < given.last_seen_at
+     OR ({revived}))
 """
 _ROWS: Final = """
-SELECT pushcore_address_digest(address) AS digest, position, project_id, user_id, address,
+SELECT pushcore_address_digest(address) AS digest, project_id, user_id, address,
        address_kind, platform, language, country, timezone, app_version, tags::jsonb AS tags,
        last_seen_at
   FROM unnest(%(projects)s::bigint[], %(users)s::text[], %(addresses)s::text[],
               %(kinds)s::text[], %(platforms)s::text[], %(languages)s::text[],
               %(countries)s::text[], %(timezones)s::text[], %(versions)s::text[],
-              %(tags)s::text[], %(seen)s::timestamptz[]) WITH ORDINALITY
+              %(tags)s::text[], %(seen)s::timestamptz[])
     AS row (project_id, user_id, address, address_kind, platform, language, country, timezone,
-            app_version, tags, last_seen_at, position)
+            app_version, tags, last_seen_at)
 """
 
 
@@ -150,37 +133,33 @@ def merge(
 ) -> Merged:
     """Merge the rows that the SELECT `source` yields, inside the caller's transaction.
 
+    `source` ends where an ORDER BY may follow.
+
     `is_large` says that it pays to hope that nobody inserts one of these addresses meanwhile.
     """
     bound = {**parameters, "now": now, "reactivate": reactivate}
-    given = _GIVEN.format(source=source)
     cursor.execute(_PLAN)
     cursor.execute(_COUNT.format(source=source), bound)
     [rows] = cursor.fetchone()
-    created = _insert_hopefully(cursor, given, bound) if is_large else None
+    created = _insert_hopefully(cursor, source, bound) if is_large else None
     if created is None:
-        cursor.execute(_INSERT.format(given=given, conflict=_SKIP), bound)
+        cursor.execute(_INSERT.format(source=source, conflict=_SKIP), bound)
         [created] = cursor.fetchone()
-    if created == rows:  # nothing was there before, and nothing came twice
+    if created == rows:  # nothing was there before
         return Merged(created=created)
-    cursor.execute(_UPDATE.format(given=given, revived=_REVIVED), bound)
-    distinct, updated = cursor.fetchone()
-    return Merged(
-        created=created,
-        updated=updated,
-        unchanged=distinct - created - updated,
-        repeated=rows - distinct,
-    )
+    cursor.execute(_UPDATE.format(source=source, revived=_REVIVED), bound)
+    updated = cursor.rowcount
+    return Merged(created=created, updated=updated, unchanged=rows - created - updated)
 
 
-def _insert_hopefully(cursor: CursorWrapper, given: str, bound: Mapping[str, Any]) -> int | None:
+def _insert_hopefully(cursor: CursorWrapper, source: str, bound: Mapping[str, Any]) -> int | None:
     """Insert what is not there, None where somebody inserted one of the addresses meanwhile.
 
     To be ready for that costs a tenth of an import, and it is rare.
     """
     try:
         with transaction.atomic():
-            cursor.execute(_INSERT.format(given=given, conflict=""), bound)
+            cursor.execute(_INSERT.format(source=source, conflict=""), bound)
             [created] = cursor.fetchone()
             return int(created)
     except IntegrityError:
@@ -190,7 +169,7 @@ def _insert_hopefully(cursor: CursorWrapper, given: str, bound: Mapping[str, Any
 def merge_rows(
     cursor: CursorWrapper, *, rows: Sequence[Row], now: datetime, reactivate: bool = False
 ) -> Merged:
-    """Merge rows that are in memory, inside the caller's transaction."""
+    """Merge rows that are in memory, each address once, inside the caller's transaction."""
     facts = [row.facts for row in rows]
     parameters: dict[str, Any] = {
         "projects": [one.project_id for one in facts],

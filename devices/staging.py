@@ -1,8 +1,10 @@
-"""A staging table: rows come in by COPY, and go to the devices range by range of their digests.
+"""A staging table: rows come in by COPY, and go to the devices range by range.
 
 The table is unlogged: it need not survive a crash, and several connections see it, which a
-temporary table would not allow. Ranges of digests make each merge short (other writers never wait
-long), keep the merges apart from each other, and touch each part of the index by address once.
+temporary table would not allow. Ranges make each merge short: other writers never wait long. They
+are pages in the file's order, because devices that stand together in a file mostly came together:
+a merge then touches few of the devices' pages, where a range of digests would touch all of them,
+and so would each range after it. That an address comes once is seen to before.
 """
 
 from __future__ import annotations
@@ -35,12 +37,22 @@ CREATE UNLOGGED TABLE {name} (
   digest uuid GENERATED ALWAYS AS (pushcore_address_digest(address)) STORED
 ) WITH (autovacuum_enabled = false)
 """
-# The table is filled once, by one COPY: rows lie in the file's order.
-_RANGE: Final = """
-SELECT digest, ctid AS position, project_id, user_id, address, address_kind, platform,
-       language, country, timezone, app_version, tags, last_seen_at
-  FROM {name} WHERE digest >= %(first)s::uuid AND digest <= %(last)s::uuid
+# The table is filled once, by one COPY: rows lie in the file's order, and the last one wins.
+_DROP_REPEATED: Final = """
+WITH repeated AS (
+  SELECT digest, project_id, max(ctid) AS last FROM {name}
+   GROUP BY digest, project_id HAVING count(*) > 1
+)
+DELETE FROM {name} AS row USING repeated
+ WHERE row.digest = repeated.digest AND row.project_id = repeated.project_id
+   AND row.ctid <> repeated.last
 """
+_RANGE: Final = """
+SELECT digest, project_id, user_id, address, address_kind, platform,
+       language, country, timezone, app_version, tags, last_seen_at
+  FROM {name} WHERE ctid >= %(first)s::tid AND ctid < %(after)s::tid
+"""
+_PAGES: Final = "SELECT pg_relation_size(%s) / current_setting('block_size')::int"
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext(%s), hashtext(%s))"
 _UNLOCK: Final = "SELECT pg_advisory_unlock(hashtext(%s), hashtext(%s))"
 _RANGE_ROWS: Final = 50_000
@@ -56,6 +68,7 @@ class Staging:
         self._name = f"{_PREFIX}{uuid.uuid4().hex}"
         self._connection: BaseDatabaseWrapper = connection.copy()
         self.rows = 0
+        self._repeated = 0
 
     def __enter__(self) -> Staging:
         # The lock tells others that the table's owner lives; it ends with the connection.
@@ -71,23 +84,24 @@ class Staging:
             self._connection.close()
 
     def fill(self, chunks: Iterator[str]) -> None:
-        """Take rows in COPY's text format; whatever `chunks` raises comes out again."""
+        """Take rows in COPY's text format, once; whatever `chunks` raises comes out again."""
         statement = f"COPY {self._name} ({COLUMNS}) FROM STDIN"
         with self._connection.cursor() as cursor:
             self.rows = Feed(chunks).copy_into(cursor, statement)
-        self._execute("SET maintenance_work_mem = '64MB'")
-        self._execute(f"CREATE INDEX ON {self._name} (digest)")
+            cursor.execute("SET work_mem = '64MB'")
+            cursor.execute(_DROP_REPEATED.format(name=self._name))
+            self._repeated = int(cursor.rowcount)
 
     def merge(self, *, now: datetime, on_progress: Callable[[Merged], None]) -> Merged:
         """Merge everything into the devices; `on_progress` hears the sum after each range.
 
         Each range is a transaction of its own: what is merged stays, whatever befalls the rest.
         """
-        done = Merged()
+        done = Merged(repeated=self._repeated)
         with ThreadPoolExecutor(_MERGERS) as pool:
             merges = [
-                pool.submit(self._merge_range, first, last, now=now)
-                for first, last in _ranges(-(-self.rows // _RANGE_ROWS))
+                pool.submit(self._merge_range, first, after, now=now)
+                for first, after in self._ranges()
             ]
             try:
                 for merged in as_completed(merges):
@@ -98,15 +112,24 @@ class Staging:
                 raise
         return done
 
-    def _merge_range(self, first: str, last: str, *, now: datetime) -> Merged:
+    def _merge_range(self, first: str, after: str, *, now: datetime) -> Merged:
         """Merge one range; runs in a thread, on a connection of its own."""
         source = _RANGE.format(name=self._name)
-        bounds = {"first": first, "last": last}
+        bounds = {"first": first, "after": after}
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 return merge(cursor, source=source, parameters=bounds, now=now, is_large=True)
         finally:
             connection.close()
+
+    def _ranges(self) -> list[tuple[str, str]]:
+        """Return where each range begins, and where it has ended."""
+        if not self.rows:
+            return []
+        [(pages,)] = self._execute(_PAGES, [self._name])
+        step = max(1, pages * _RANGE_ROWS // self.rows)
+        places = [f"({page},0)" for page in (*range(0, pages, step), pages)]
+        return list(pairwise(places))
 
     def _drop_orphans(self) -> None:
         """Drop the tables of processes that were killed."""
@@ -124,15 +147,6 @@ class Staging:
         with self._connection.cursor() as cursor:
             cursor.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
-
-
-def _ranges(count: int) -> list[tuple[str, str]]:
-    """Return the first and the last digest of `count` ranges that share all digests evenly."""
-    bounds = [2**128 * index // max(count, 1) for index in range(count + 1)]
-    return [
-        (str(uuid.UUID(int=first)), str(uuid.UUID(int=after - 1)))
-        for first, after in pairwise(bounds)
-    ]
 
 
 class Feed:

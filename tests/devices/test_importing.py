@@ -10,6 +10,7 @@ from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices import staging
 from devices.columns import Line, copy_columns, copy_text
 from devices.importing import Progress, _copy_line, import_devices
 from devices.merging import Merged
@@ -80,6 +81,16 @@ class TestImport:
         assert load(text).merged == Merged(created=4, repeated=2)
         device = DeviceToken.objects.get(address="a1")
         assert (device.user_id, device.app_version) == ("cleo", "")
+
+    def test_the_last_wins_however_far_apart_the_rows_are_merged(
+        self, project: FcmProject, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(staging, "_RANGE_ROWS", 50)
+        make_devices(project, 1, address="a7", app_version="0")  # so that all goes through staging
+        text = HEADER + rows(range(2_000)) + rows(range(0, 2_000, 500), "2") + rows(range(7, 8))
+        assert load(text).merged == Merged(created=1_999, updated=1, repeated=5)
+        newest = DeviceToken.objects.filter(app_version="2").values_list("address", flat=True)
+        assert sorted(newest) == ["a0", "a1000", "a1500", "a500"]
 
     def test_an_empty_cell_and_a_missing_column_say_nothing(self, project: FcmProject) -> None:
         make_devices(project, 1, address="a1", app_version="3", country="BR", last_seen_at=NOW)

@@ -267,7 +267,7 @@ def test_registering_takes_few_queries(call: Call) -> None:
         "SET",
         "SELECT",
         "WITH",
-        "WITH",
+        "UPDATE",
         "RELEASE",
         "SELECT",
     ]
