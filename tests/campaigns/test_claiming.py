@@ -11,6 +11,7 @@ from campaigns.states import BatchState, Move
 from devices.models import FcmProject
 from pushcore.messages import Priority
 from tests.campaigns.conftest import Broker, send_of
+from tests.campaigns.paces import forget_paces
 from tests.cast import (
     LEASE_S,
     NOW,
@@ -33,12 +34,6 @@ def unused_paces(settings: Settings, broker: Broker) -> Iterator[None]:
     yield
     forget_paces()
     claiming._running_lanes.cache_clear()
-
-
-def forget_paces() -> None:
-    client = engine._redis()
-    for key in client.scan_iter("pushcore:pace:*"):
-        client.delete(key)
 
 
 def published(*projects: FcmProject, devices: int = 2, **fields: object) -> list[DeliveryBatch]:

@@ -26,12 +26,13 @@ from hypothesis.stateful import (
 )
 from pytest_django import Settings
 
-from campaigns import dispatch, planner, preflight, rescue, services, transitions
+from campaigns import dispatch, engine, planner, preflight, rescue, services, transitions
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.states import MOVES, STOPPED, BatchState, CampaignStatus, Move
 from pushcore.outcomes import Outcome
 from pushcore.retry import Guarantee
 from tests.campaigns.conftest import Broker
+from tests.campaigns.paces import forget_paces
 from tests.campaigns.played_worker import LEASE_S, RETRY, UNSENT, Held, PlayedWorker
 from tests.cast import NOW, TASK_ID, make_campaign, make_devices, make_project
 
@@ -166,6 +167,11 @@ class CampaignLife(RuleBasedStateMachine):
         """A holder settles: in time, or long after it was given up for lost."""
         self._settle(self.worker.held.pop(pick % len(self.worker.held)), drawn)
 
+    @rule(pick=picks)
+    def use_up_the_quota(self, pick: int) -> None:
+        """From now on a project's messages serve others first."""
+        engine.pacer_of(self.projects[pick % len(self.projects)]).penalise(60)
+
     @precondition(lambda self: self.worker.held)
     @rule(pick=picks)
     def die(self, pick: int) -> None:
@@ -183,11 +189,10 @@ class CampaignLife(RuleBasedStateMachine):
         for held in stalled:
             self._settle(held, drawn)
 
-    @rule(pick=picks)
-    def call_back(self, pick: int) -> None:
+    @rule()
+    def call_back(self) -> None:
         """A chord's callback comes: in time, too early, or once more."""
-        if lane := self._lane(pick):
-            dispatch.continue_campaign(campaign_id=lane.campaign_id, now=self.now)
+        dispatch.continue_campaign(campaign_id=self.campaign.pk, now=self.now)
 
     @precondition(lambda self: len(self.settled) > 1)
     @rule(pick=picks)
@@ -260,6 +265,7 @@ class CampaignLife(RuleBasedStateMachine):
                 self._live_to_the_end()
         finally:
             self.broker.lose_everything()
+            forget_paces()
             transaction.set_rollback(True)
             self._world.__exit__(None, None, None)
 

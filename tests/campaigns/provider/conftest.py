@@ -8,6 +8,7 @@ from pytest_django import Settings
 
 from loadtests.fcm_emulator.process import Emulator
 from tests.campaigns.conftest import Broker
+from tests.campaigns.paces import forget_paces
 from tests.campaigns.provider.stage import Stage, use_provider
 from tests.fixtures.redis import own_redis
 
@@ -17,7 +18,7 @@ __all__ = ["own_redis"]
 def _staged(emulator: Emulator, settings: Settings, folder: Path) -> Iterator[Stage]:
     use_provider(emulator, settings)
     stage = Stage(emulator, folder)
-    stage.forget_pace()
+    forget_paces()
     stage.new_process()
     yield stage
     stage.new_process()

@@ -140,12 +140,6 @@ class Stage:
         engine._line.cache_clear()
         engine._redis.cache_clear()
 
-    def forget_pace(self) -> None:
-        """Clear what Redis knows of the projects' pace."""
-        client = engine._redis()
-        for key in client.scan_iter("pushcore:pace:*"):
-            client.delete(key)
-
     def wait_until_received(self, count: int) -> None:
         """Return once the provider has seen so many requests."""
         gives_up_at = time.monotonic() + 20
