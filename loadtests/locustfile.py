@@ -108,7 +108,7 @@ class Backend(ApiUser):
     """A program that sends: one campaign to some users each time, and looks how it goes."""
 
     weight = 3
-    wait_time = constant_pacing(3)
+    wait_time = constant_pacing(1)
 
     @task(3)
     def send(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -14,8 +15,10 @@ from rich.table import Table
 
 from loadtests.fcm_emulator.control import ControlError
 from loadtests.load.calls import Call, LoadFailedError, run_users
+from loadtests.load.goals import verdicts
 from loadtests.load.options import Options, parse
 from scripts.demo_run.errors import DemoError
+from scripts.demo_run.guards import alone, refuse_small_disk
 from scripts.demo_run.leaving import leave_in_order_when_told
 from scripts.demo_run.options import Options as StackOptions
 from scripts.demo_run.screen import Screen
@@ -38,9 +41,13 @@ def main(arguments: list[str]) -> int:
     leave_in_order_when_told()
     screen = Screen(to_stderr=options.json)
     folder = profile_folder("loadtest", account=server_account())
+    for name in ("DATABASE_URL", "REDIS_URL"):  # its servers are its own: nobody's get a million
+        os.environ.pop(name, None)
     try:
-        with running_stack(_stack_options(options), folder=folder, screen=screen) as stack:
-            return _measure(options, stack, screen)
+        with alone(folder, what="scripts/loadtest"):
+            refuse_small_disk(folder, options.devices)
+            with running_stack(_stack_options(options), folder=folder, screen=screen) as stack:
+                return _measure(options, stack, screen)
     except FAILURES as failure:
         print(str(failure).strip(), file=sys.stderr)
         return 1
@@ -115,6 +122,8 @@ def _show(
     console.print(table)
     tense = "and it went on" if was_running else "and it ended before the users left"
     console.print(f"The campaign went out at {rate:,.0f} messages/s meanwhile, {tense}.")
+    for verdict in verdicts(idle, sending):
+        console.print(verdict.sentence(), highlight=False)
 
 
 def _cells(call: Call) -> list[str]:
@@ -130,6 +139,7 @@ def _figures(
         "sending": [asdict(call) for call in sending],
         "messages_per_s": round(rate, 1),
         "campaign_outlasted_the_users": was_running,
+        "goals": [asdict(one) | {"is_met": one.is_met} for one in verdicts(idle, sending)],
     }
 
 

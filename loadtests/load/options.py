@@ -9,8 +9,11 @@ from pathlib import Path
 DESCRIPTION = """\
 Put users on the whole running system, on loopback: apps that register their devices, programs that
 send and poll, people who write and read (loadtests/locustfile.py). First while nothing is being
-sent, then beside a campaign to everybody. Prints p50, p95 and p99 of every call of both, the errors
-and the rate of the sending; Locust's own reports (HTML, CSV) lie in the output folder.
+sent, then beside a campaign to everybody. Prints p50, p95 and p99 of every call of both, the
+errors, the rate of the sending, and whether /send/ and /stats/ met their goals. Locust's own
+reports (HTML, CSV) lie in the output folder; PostgreSQL and Redis are its own, in .data/loadtest.
+
+Exits with 0 where every call was answered well, 1 for any failure.
 """
 SHAPES = ("steady", "morning", "breaking")
 

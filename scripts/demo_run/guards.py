@@ -22,8 +22,8 @@ BYTES_TO_GO_ON = 20_000_000
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Refuse a second demo on one database: both would send to the same devices.
+def alone(folder: Path, *, what: str = "scripts/demo") -> Iterator[None]:
+    """Refuse a second run of the script `what` on one database: both would send to its devices.
 
     Raises:
         DemoError: another one runs.
@@ -32,7 +32,7 @@ def alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            message = "Another scripts/demo runs on this database: wait for it, or end it."
+            message = f"Another {what} runs on this database: wait for it, or end it."
             raise DemoError(message) from None
         yield
 
