@@ -22,6 +22,9 @@ from django.conf import settings
 from django.db import models
 
 _CHUNK: Final = 1 << 20
+_PART: Final = "part"
+_UPLOAD: Final = "upload"
+_REJECTS: Final = "rejects.csv"
 _PARTS_KEPT: Final = timedelta(days=1)
 """No upload takes longer: what is older is one whose web server ended."""
 
@@ -69,12 +72,12 @@ class Upload(models.Model):
     @property
     def file_path(self) -> Path:
         """Where the file lies until it is read."""
-        return self._path("upload")
+        return self._path(_UPLOAD)
 
     @property
     def rejects_path(self) -> Path:
         """Where what was rejected of it lies, as CSV."""
-        return self._path("rejects.csv")
+        return self._path(_REJECTS)
 
     def _path(self, kind: str) -> Path:
         return Path(settings.IMPORT_FOLDER) / f"{self.FILE_PREFIX}{self.pk}.{kind}"
@@ -92,7 +95,7 @@ def stored_upload(stream: IO[bytes], *, size: int) -> Iterator[Path]:
         raise UploadTooLarge(settings.IMPORT_MAX_BYTES)
     folder = Path(settings.IMPORT_FOLDER)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = folder / f"{uuid4().hex}.part"
+    part = folder / f"{uuid4().hex}.{_PART}"
     try:
         _store(stream, part, size=size)
         yield part
@@ -106,20 +109,19 @@ def forget_old_files(*, now: datetime) -> int:
     That takes uploads too, which lie so long only where no worker came for them, or where one was
     killed right between the end of its work and the deletion.
     """
+    uploads_kept = timedelta(days=settings.UPLOADS_KEPT_DAYS)
+    folder = Path(settings.IMPORT_FOLDER)
     deleted = 0
-    for path in Path(settings.IMPORT_FOLDER).glob("*.*"):
-        kept = _KEPT.get(path.suffix)
-        if kept is not None and _touched_at(path) < now - kept():
-            path.unlink(missing_ok=True)
-            deleted += 1
+    for pattern, kept in (
+        (f"*.{_PART}", _PARTS_KEPT),
+        (f"*.{_UPLOAD}", uploads_kept),
+        (f"*.{_REJECTS}", uploads_kept),
+    ):
+        for path in folder.glob(pattern):
+            if _touched_at(path) < now - kept:
+                path.unlink(missing_ok=True)
+                deleted += 1
     return deleted
-
-
-def _kept() -> timedelta:
-    return timedelta(days=settings.UPLOADS_KEPT_DAYS)
-
-
-_KEPT: Final = {".part": lambda: _PARTS_KEPT, ".upload": _kept, ".csv": _kept}
 
 
 def _touched_at(path: Path) -> datetime:

@@ -48,9 +48,12 @@ def test_what_nobody_has_touched_for_too_long_is_deleted(
             put(import_folder, f"{days}.{name}", age=timedelta(days=days))
     for hours in (23, 25):
         put(import_folder, f"{hours}.part", age=timedelta(hours=hours))
-    put(import_folder, "somebody's own.txt", age=timedelta(days=900))
+    for name in ("exported.csv", "somebody's own.txt"):
+        put(import_folder, name, age=timedelta(days=900))
     assert forget_old_files(now=NOW) == 3
-    assert names_in(import_folder) == ["23.part", "4.rejects.csv", "4.upload", "somebody's own.txt"]
+    assert names_in(import_folder) == [
+        *("23.part", "4.rejects.csv", "4.upload", "exported.csv", "somebody's own.txt"),
+    ]
 
 
 def test_a_folder_that_was_never_used_is_no_trouble(tmp_path: Path, settings: Settings) -> None:
