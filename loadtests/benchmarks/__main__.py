@@ -29,8 +29,8 @@ from loadtests.benchmarks.subjects import (
     settle,
     urgent,
 )
-from loadtests.benchmarks.subjects.options import bounded
 from loadtests.benchmarks.turns import run_case, run_turns
+from loadtests.numbers import bounded
 from scripts.demo_run.leaving import leave_in_order_when_told
 
 BENCHMARKS = [

@@ -6,38 +6,41 @@ from dataclasses import dataclass
 
 BATCH = 500
 """Devices of a batch (`settings.BATCH_SIZE`)."""
+FIRST_SLICE, SLICE = 20, 400
+"""Batches planned before the first is published, and in each step after (`campaigns.planner`)."""
+MICROS = BATCH * 1e-6
+"""Seconds a batch, of a microsecond a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
     """Processor seconds, and seconds of waiting, of one batch of 500."""
 
-    send_cpu: float = BATCH * 51e-6
-    """The sending process, from rendering to parsed answers; libcurl is two thirds of it."""
-    settle_cpu: float = 4.0e-3
-    """The sending process, around its statements: claim, addresses, settlement."""
-    message_cpu: float = 2.0e-3
+    send_cpu: float = 27.0 * MICROS
+    """The sending process: rendering, sending, reading answers, its side of the statements."""
+    message_cpu: float = 4.1 * MICROS
     """Celery's main process on the worker's machine, for the batch's message."""
-    database_cpu: float = 4.6e-3
-    """PostgreSQL: planning its row, claim, addresses, settlement."""
-    counters_s: float = 1.0e-3
-    """How long a settlement holds the campaign's row: its UPDATE, and the flush of the commit.
-    Assumed for a good SSD: one campaign settles a thousand batches a second at most."""
-    broker_cpu: float = 0.5e-3
+    database_cpu: float = 12.4 * MICROS
+    """PostgreSQL: its share of the plan, claim, addresses, settlement."""
+    broker_cpu: float = 1.6 * MICROS
     """Redis: the message, its result and the chord's counter. One process: one core, always."""
-    emulator_cpu: float = BATCH * 18e-6
+    emulator_cpu: float = 13.2 * MICROS
     """The emulated provider; only where it shares the machine. The real one is elsewhere."""
-    aside_cpu: float = 0.0
-    """Web server, beat and whoever watches; only where they share the machine. In the figures taken
-    by hand it stands in the others'."""
+    aside_cpu: float = 1.8 * MICROS
+    """Web server, beat, whoever watches, and the kernel on nobody's account; only where all share
+    one machine."""
+    plan_cpu: float = 1.1 * MICROS
+    """PostgreSQL, for the plan alone; of `database_cpu`. One process plans a campaign, and waits
+    for it."""
+    publish_cpu: float = 1.4 * MICROS
+    """That process, for publishing the batch's message; of `send_cpu`."""
+    flush_s: float = 1.0e-3
+    """Until a commit is on the disk. A claim waits for one; a settlement holds the campaign's row
+    of counters for one, so a campaign settles a thousand batches a second at most."""
     latency_s: float = 0.020
-    """From request to answer."""
-    in_flight: int = 500
-    """Messages a process has under way: a batch takes one latency, not five hundred."""
-    plan_s: float = 0.7e-3
-    """Before the first batch can go, per batch of the first slice; the rest is planned beside."""
+    """From request to answer; a process has a whole batch under way, so it waits once for it."""
+    quota_used: float = 0.98
+    """The share of a quota that the pace comes to."""
 
 
 MEASURED = Costs()
-FIRST_SLICE = 100
-"""Batches planned before the first is published."""

@@ -1,9 +1,12 @@
 """A fleet that sends one campaign: what waits for what, batch by batch, in simulated time.
 
-A sending process takes the next batch of its project, claims it in PostgreSQL, waits for the pace,
-spends its processor time, waits one latency, settles. Processors, PostgreSQL and the broker are
-queues with a number of servers; the pace is GCRA, as `pushcore.pacing` has it. Large audiences are
-simulated in bundles of batches: `bundle` of them count as one that costs as much together.
+One process plans; the others take whatever is planned, of the project that can start soonest (as
+`campaigns.claiming` does), claim it in PostgreSQL, wait for the pace, spend their processor time,
+wait for the answers, and settle. Processors, PostgreSQL, broker and the campaign's row are queues
+with a number of servers. Large audiences are simulated in bundles of batches, each of which costs
+as much as its batches together.
+
+Left out: failures and retries, other campaigns, networks, and the moment between two waves.
 """
 
 from __future__ import annotations
@@ -15,10 +18,10 @@ from typing import Any
 
 import simpy
 
-from loadtests.simulation.costs import BATCH, FIRST_SLICE, MEASURED, Costs
+from loadtests.simulation.costs import BATCH, FIRST_SLICE, MEASURED, SLICE, Costs
 
-EVENTS_MOST = 20_000
-"""Bundles simulated at most: more make no figure better, only the run longer."""
+BUNDLES_MOST = 20_000
+"""More make no figure better, only the run longer."""
 Steps = Generator[simpy.Event, Any, None]
 
 
@@ -82,17 +85,19 @@ class _Part:
 
 
 class _Project:
-    """One FCM project: what is left to send, and when the pace lets the next bundle go."""
+    """One FCM project: what is left of it, and when its pace lets the next bundle go."""
 
     def __init__(self, bundles: int, seconds_per_bundle: float) -> None:
-        self.left = bundles
+        self.unplanned = bundles
+        self.waiting = 0
+        self.free_at = 0.0
         self._seconds_per_bundle = seconds_per_bundle
-        self._free_at = 0.0
 
-    def reserve(self, now: float) -> float:
-        """Return how long the next bundle has to wait."""
-        begins = max(now, self._free_at)
-        self._free_at = begins + self._seconds_per_bundle
+    def take(self, now: float) -> float:
+        """Take a bundle; return how long it has to wait."""
+        self.waiting -= 1
+        begins = max(now, self.free_at)
+        self.free_at = begins + self._seconds_per_bundle
         return begins - now
 
 
@@ -101,8 +106,10 @@ class _Run:
 
     def __init__(self, fleet: Fleet) -> None:
         batches = math.ceil(fleet.devices / BATCH)
+        bundles = min(batches, BUNDLES_MOST)
         self._fleet = fleet
-        self._bundle = max(1, math.ceil(batches / EVENTS_MOST))
+        self._size = batches / bundles
+        """Batches of a bundle."""
         self._env = simpy.Environment()
         self._machines = [_Part(self._env, fleet.cores) for _ in range(fleet.machines)]
         shared = self._machines[0]
@@ -110,10 +117,15 @@ class _Run:
         self._database = _Part(self._env, own) if own else shared
         self._brokers = [_Part(self._env, 1) for _ in range(fleet.brokers)] if own else [shared]
         self._counters = _Part(self._env, 1)
-        per_project = math.ceil(batches / self._bundle / fleet.projects)
-        pace = fleet.quota_per_minute / 60
-        seconds = self._bundle * BATCH / pace if pace else 0.0
-        self._projects = [_Project(per_project, seconds) for _ in range(fleet.projects)]
+        self._planned_s = 0.0
+        self._more = self._env.event()
+        """Comes when more has been planned."""
+        pace = fleet.quota_per_minute / 60 * fleet.costs.quota_used
+        seconds = self._size * BATCH / pace if pace else 0.0
+        self._projects = [
+            _Project(bundles // fleet.projects + (index < bundles % fleet.projects), seconds)
+            for index in range(fleet.projects)
+        ]
 
     def forecast(self) -> Forecast:
         fleet = self._fleet
@@ -121,51 +133,69 @@ class _Run:
             self._env.process(self._sender(index))
         self._env.run()
         elapsed = self._env.now
-        busy = {"workers": _mean([one.share(elapsed) for one in self._machines])}
-        busy["counters"] = self._counters.share(elapsed)
+        busy = {
+            "workers": sum(one.share(elapsed) for one in self._machines) / fleet.machines,
+            "plan": self._planned_s / elapsed,
+            "counters": self._counters.share(elapsed),
+        }
         if fleet.database_cores:
             busy["PostgreSQL"] = self._database.share(elapsed)
-            busy["broker"] = _mean([one.share(elapsed) for one in self._brokers])
+            busy["broker"] = sum(one.share(elapsed) for one in self._brokers) / fleet.brokers
         rate = fleet.devices / elapsed
         if fleet.quota_per_minute:
-            busy["quota"] = rate / (fleet.quota_per_minute / 60 * fleet.projects)
+            allowed = fleet.quota_per_minute / 60 * fleet.costs.quota_used * fleet.projects
+            busy["quota"] = rate / allowed
         return Forecast(seconds=elapsed, messages_per_s=rate, busy=busy)
 
     def _sender(self, index: int) -> Steps:
-        """Do what a sending process does, until nothing is left of any project."""
-        fleet, costs, env = self._fleet, self._fleet.costs, self._env
-        machine = self._machines[index % fleet.machines]
+        """Do what a sending process does, until nothing is left; the first plans before."""
+        if index == 0:
+            yield from self._plan()
+        while any(project.waiting or project.unplanned for project in self._projects):
+            waiting = [project for project in self._projects if project.waiting]
+            if waiting:
+                yield from self._send(min(waiting, key=lambda one: one.free_at), index)
+            else:
+                yield self._more
+
+    def _plan(self) -> Steps:
+        """Plan the projects in turns, so that each has something to send at once."""
+        step = FIRST_SLICE
+        while unplanned := [project for project in self._projects if project.unplanned]:
+            for project in unplanned:
+                bundles = min(project.unplanned, max(1, round(step / self._size)))
+                yield from self._plan_some(bundles)
+                project.unplanned -= bundles
+                project.waiting += bundles
+                self._more.succeed()
+                self._more = self._env.event()
+            step = SLICE
+
+    def _plan_some(self, bundles: int) -> Steps:
+        began_at, costs, batches = self._env.now, self._fleet.costs, self._size * bundles
+        yield from self._database.work(costs.plan_cpu * batches)
+        yield from self._machines[0].work(costs.publish_cpu * batches)
+        self._planned_s += self._env.now - began_at
+
+    def _send(self, project: _Project, index: int) -> Steps:
+        costs, env, size = self._fleet.costs, self._env, self._size
+        machine = self._machines[index % len(self._machines)]
         broker = self._brokers[index % len(self._brokers)]
-        yield env.timeout(costs.plan_s * FIRST_SLICE)
-        while project := self._next_project(index):
-            project.left -= 1
-            yield from broker.work(costs.broker_cpu * self._bundle)
-            yield from machine.work(costs.message_cpu * self._bundle)
-            yield from self._database.work(costs.database_cpu / 2 * self._bundle)
-            yield env.timeout(project.reserve(env.now))
-            yield from self._send(machine)
-            yield from self._database.work(costs.database_cpu / 2 * self._bundle)
-            yield from self._counters.work(costs.counters_s * self._bundle)
+        statements = max(0.0, costs.database_cpu - costs.plan_cpu) / 2 * size
+        wait_s = project.take(env.now)
+        yield from broker.work(costs.broker_cpu * size)
+        yield from machine.work(costs.message_cpu * size)
+        yield from self._database.work(statements)
+        yield env.timeout(max(costs.flush_s * size, wait_s))
+        yield from machine.work(self._sending_cpu() * size)
+        yield env.timeout(costs.latency_s * size)
+        yield from self._database.work(statements)
+        yield from self._counters.work(costs.flush_s * size)
 
-    def _send(self, machine: _Part) -> Steps:
-        """Spend the processor's time of a bundle, and wait for its answers."""
-        costs, fleet = self._fleet.costs, self._fleet
-        cpu = costs.send_cpu + costs.settle_cpu
-        if not fleet.database_cores:  # everything shares one machine: the emulator, too
-            cpu += costs.emulator_cpu + costs.aside_cpu
-        yield from machine.work(cpu * self._bundle)
-        waits = math.ceil(BATCH / costs.in_flight) * self._bundle
-        yield self._env.timeout(waits * costs.latency_s)
-
-    def _next_project(self, index: int) -> _Project | None:
-        """Return the project that the process serves: its own while it has work, then any."""
-        count = len(self._projects)
-        for step in range(count):
-            project = self._projects[(index + step) % count]
-            if project.left > 0:
-                return project
-        return None
-
-
-def _mean(shares: list[float]) -> float:
-    return sum(shares) / len(shares)
+    def _sending_cpu(self) -> float:
+        costs = self._fleet.costs
+        sending = max(0.0, costs.send_cpu - costs.publish_cpu)
+        if self._fleet.database_cores:
+            return sending
+        # Everything shares one machine: the emulator and who watches, too.
+        return sending + costs.emulator_cpu + costs.aside_cpu

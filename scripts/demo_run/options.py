@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from loadtests.fcm_emulator.config import Config, ConfigError, parse_outcomes
+from loadtests.numbers import bounded, within
 
 DESCRIPTION = """\
 Send a campaign to many devices: real PostgreSQL, Redis, Celery workers and web API, a faithful
@@ -56,14 +56,19 @@ def parse(arguments: list[str]) -> Options:
     cores = os.cpu_count() or 1
     add(
         "--devices",
-        type=_between(0, 100_000_000),
+        type=bounded(0, 100_000_000),
         default=100_000,
         help="how many (default: 100000)",
     )
-    add("--latency-ms", type=milliseconds, default=20.0, help="of the emulated FCM (default: 20)")
+    add(
+        "--latency-ms",
+        type=within(0, 60_000),
+        default=20.0,
+        help="of the emulated FCM (default: 20)",
+    )
     add(
         "--quota",
-        type=_between(0, 1_000_000_000),
+        type=bounded(0, 1_000_000_000),
         default=600_000,
         help="messages a minute, of the emulated project and of the pacing; 0 for none"
         " (default: 600000, as FCM's own)",
@@ -77,13 +82,13 @@ def parse(arguments: list[str]) -> Options:
     )
     add(
         "--workers",
-        type=_between(1, 256),
+        type=bounded(1, 256),
         default=min(8, max(2, 2 * cores)),
         help="processes that send (default: two per core, 8 at most)",
     )
     add(
         "--projects",
-        type=_between(1, 100),
+        type=bounded(1, 100),
         default=1,
         help="FCM projects among which the devices are divided (default: 1)",
     )
@@ -91,32 +96,12 @@ def parse(arguments: list[str]) -> Options:
     add("--serve", action="store_true", help="stay up; print the URL, a login and an API key")
     add(
         "--port",
-        type=_between(0, 65_535),
+        type=bounded(0, 65_535),
         default=0,
         help="of the web server (default: any free one)",
     )
     add("--json", action="store_true", help="print the account as JSON, last line of stdout")
     return Options(**vars(parser.parse_args(arguments)))
-
-
-def _between(low: int, high: int) -> Callable[[str], int]:
-    def whole_number(text: str) -> int:
-        number = int(text.replace(",", ""))
-        if not low <= number <= high:
-            message = f"{text} is not within {low:,} and {high:,}"
-            raise argparse.ArgumentTypeError(message)
-        return number
-
-    return whole_number
-
-
-def milliseconds(text: str) -> float:
-    """Read a latency; the name is what argparse calls it in its complaint."""
-    number = float(text)
-    if not 0 <= number <= 60_000:
-        message = f"{text} is not within 0 and 60,000"
-        raise argparse.ArgumentTypeError(message)
-    return number
 
 
 def _outcomes(text: str) -> dict[str, float]:

@@ -32,9 +32,11 @@ class Kind(StrEnum):
     WEB = "web server"
     BEAT = "beat"
     BENCHMARK = "the benchmark itself"
+    ELSEWHERE = "kernel and other programs"
+    """What the processors did on nobody's account above: on a machine left alone, the kernel."""
 
 
-NOT_OURS = (Kind.EMULATOR, Kind.BENCHMARK)
+NOT_OURS = (Kind.EMULATOR, Kind.BENCHMARK, Kind.ELSEWHERE)
 """Costs that no engine has whose provider is elsewhere."""
 
 
@@ -46,7 +48,7 @@ def kind_of(command: Sequence[str], parent: Sequence[str]) -> Kind:
         return Kind.POSTGRES
     if "valkey-server" in program or "redis-server" in program:
         return Kind.REDIS
-    if "fcm_emulator" in words:
+    if "loadtests.fcm_emulator" in command:
         return Kind.EMULATOR
     if "celery" in command:
         if "worker" not in command:
@@ -65,10 +67,12 @@ class Processors(Repeating):
         """Of all worker processes together."""
         self._root = psutil.Process()
         self._used: dict[tuple[int, float], tuple[Kind, float]] = {}
+        self._busy_s = 0.0
+        """Of all processors, by the system's own account."""
 
     def __enter__(self) -> Self:
         self._once()
-        self._before = self._totals()
+        self._before, self._busy_before_s = self._totals(), self._busy_s
         return super().__enter__()
 
     def __exit__(
@@ -83,10 +87,13 @@ class Processors(Repeating):
     def seconds(self) -> dict[Kind, float]:
         """Return the processor seconds of each kind since the block began."""
         totals = self._totals()
-        return {kind: max(0.0, totals[kind] - self._before[kind]) for kind in Kind}
+        used = {kind: max(0.0, totals[kind] - self._before[kind]) for kind in Kind}
+        busy_s = self._busy_s - self._busy_before_s
+        return used | {Kind.ELSEWHERE: max(0.0, busy_s - sum(used.values()))}
 
     def _once(self) -> None:
         memory = 0
+        self._busy_s = _busy_s()
         for process in (self._root, *self._root.children(recursive=True)):
             with contextlib.suppress(psutil.Error):
                 key = (process.pid, process.create_time())
@@ -108,3 +115,11 @@ class Processors(Repeating):
         for kind, seconds in list(self._used.values()):
             totals[kind] += seconds  # type: ignore[assignment]  # a Counter of seconds
         return totals
+
+
+def _busy_s() -> float:
+    """Return how long all processors together have worked since the machine's start."""
+    times = psutil.cpu_times()
+    # The last four are Linux's; what guests used is in `user` already.
+    fields = ("user", "system", "nice", "irq", "softirq", "steal")
+    return float(sum(getattr(times, field, 0.0) for field in fields))

@@ -7,8 +7,8 @@ import argparse
 from loadtests.benchmarks.benchmark import Benchmark, Cell, Chart, Goal, Plan, Ratio
 from loadtests.benchmarks.subjects.options import (
     add_engine,
+    add_launches,
     add_sizes,
-    bounded,
     engine_case,
     short,
 )
@@ -22,9 +22,7 @@ LAUNCH_S = 30.0
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add_sizes(parser, default="1k,1M,10M")
     add_engine(parser)
-    parser.add_argument(
-        "--launches", type=bounded(1, 100), default=5, help="in each turn (default: 5)"
-    )
+    add_launches(parser, default=5, help_="in each turn")
 
 
 def _plan(options: argparse.Namespace) -> Plan:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 
 from loadtests.benchmarks.benchmark import Case
+from loadtests.numbers import bounded, whole, within
 
 MOST = 100_000_000
 START_S = 180.0
@@ -16,9 +16,36 @@ COPIED_PER_S = 15_000
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """Add what every subject with the whole engine takes."""
-    parser.add_argument("--workers", type=bounded(1, 256), default=4, help="sending processes")
+    add_workers(parser, what="that send")
     parser.add_argument(
-        "--latency-ms", type=float, default=20.0, help="of the emulated provider (default: 20)"
+        "--latency-ms",
+        type=within(0, 60_000),
+        default=20.0,
+        help="of the emulated provider (default: 20)",
+    )
+
+
+def add_workers(parser: argparse.ArgumentParser, *, what: str) -> None:
+    """Add the number of processes."""
+    parser.add_argument(
+        "--workers", type=bounded(1, 64), default=4, help=f"processes {what} (default: 4)"
+    )
+
+
+def add_launches(parser: argparse.ArgumentParser, *, default: int, help_: str) -> None:
+    """Add how often a campaign is launched."""
+    parser.add_argument(
+        "--launches", type=bounded(1, 100), default=default, help=f"{help_} (default: {default})"
+    )
+
+
+def add_quota(parser: argparse.ArgumentParser, *, least: int) -> None:
+    """Add the quota of each FCM project."""
+    parser.add_argument(
+        "--quota",
+        type=bounded(least, 1_000_000_000),
+        default=600_000,
+        help="messages a minute of each project (default: 600,000)",
     )
 
 
@@ -44,30 +71,15 @@ def add_sizes(parser: argparse.ArgumentParser, *, default: str) -> None:
     )
 
 
-def bounded(least: int, most: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers within bounds."""
-
-    def whole_number(text: str) -> int:
-        number = int(text.replace(",", ""))
-        if not least <= number <= most:
-            message = f"{text} is not within {least:,} and {most:,}"
-            raise argparse.ArgumentTypeError(message)
-        return number
-
-    return whole_number
-
-
 def sizes(text: str) -> list[int]:
     """Read `1k,100k,10M`, and return them in order."""
-    factors = {"k": 1_000, "M": 1_000_000}
     found = []
     for part in text.split(","):
-        factor = factors.get(part.strip()[-1:], 1)
-        digits = part.strip().rstrip("kM")
-        if not digits.isdecimal() or not 1_000 <= int(digits) * factor <= MOST:
+        size = whole(part)
+        if size is None or not 1_000 <= size <= MOST:
             message = f"{part!r} is no number of devices from 1k to 100M"
             raise argparse.ArgumentTypeError(message)
-        found.append(int(digits) * factor)
+        found.append(size)
     return sorted(set(found))
 
 

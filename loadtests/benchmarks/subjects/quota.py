@@ -6,7 +6,7 @@ import argparse
 
 from loadtests.benchmarks.benchmark import Benchmark, Cell, Chart, Goal, Plan, Ratio
 from loadtests.benchmarks.engine.job import SLOWEST_PER_S
-from loadtests.benchmarks.subjects.options import add_devices, add_engine, bounded, engine_case
+from loadtests.benchmarks.subjects.options import add_devices, add_engine, add_quota, engine_case
 
 ONE, TWO = "one project", "two projects"
 ELAPSED, REFUSED = "elapsed_s", "http_429"
@@ -18,12 +18,7 @@ HALF = Ratio("time of two projects by that of one", Cell(TWO, ELAPSED), Cell(ONE
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add_devices(parser)
     add_engine(parser)
-    parser.add_argument(
-        "--quota",
-        type=bounded(600, 1_000_000_000),
-        default=600_000,
-        help="messages a minute of each project (default: 600,000)",
-    )
+    add_quota(parser, least=600)
 
 
 def _plan(options: argparse.Namespace) -> Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from loadtests.benchmarks.benchmark import Benchmark, Case, Cell, Chart, Plan
-from loadtests.benchmarks.subjects.options import COPIED_PER_S, START_S, add_devices, bounded
+from loadtests.benchmarks.subjects.options import COPIED_PER_S, START_S, add_devices, add_workers
 
 SLOWEST_PER_S = 10_000
 BYTES = ("ledger_bytes_per_device", "wal_bytes_per_device")
@@ -13,9 +13,7 @@ BYTES = ("ledger_bytes_per_device", "wal_bytes_per_device")
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add_devices(parser)
-    parser.add_argument(
-        "--workers", type=bounded(1, 64), default=4, help="processes that settle (default: 4)"
-    )
+    add_workers(parser, what="that settle")
 
 
 def _plan(options: argparse.Namespace) -> Plan:
@@ -29,7 +27,10 @@ def _plan(options: argparse.Namespace) -> Plan:
         limit_s=START_S + options.devices / COPIED_PER_S + options.devices / SLOWEST_PER_S,
     )
     rates = ("planned_per_s", "settled_per_s")
-    costs = ("cpu_us, PostgreSQL", "cpu_us, settling processes")
+    costs = [
+        f"cpu_us, {part}"
+        for part in ("PostgreSQL, planning", "PostgreSQL, settling", "settling processes")
+    ]
     return Plan(
         cases=(case,),
         shown=(*rates, "batches_per_s", *costs, *BYTES),

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 
 from loadtests.benchmarks.benchmark import Benchmark, Cell, Chart, Goal, Plan, Ratio
-from loadtests.benchmarks.subjects.options import add_devices, add_engine, bounded, engine_case
+from loadtests.benchmarks.subjects.options import (
+    add_devices,
+    add_engine,
+    add_launches,
+    add_quota,
+    engine_case,
+)
 
 CASE = "1,000 urgent devices"
 WAYS = ("idle", "beside bulk")
@@ -21,15 +27,8 @@ SLOWDOWN = Ratio(
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add_devices(parser)
     add_engine(parser)
-    parser.add_argument(
-        "--launches", type=bounded(1, 100), default=20, help="each way (default: 20)"
-    )
-    parser.add_argument(
-        "--quota",
-        type=bounded(6_000, 1_000_000_000),
-        default=600_000,
-        help="messages a minute (default: 600,000)",
-    )
+    add_launches(parser, default=20, help_="each way")
+    add_quota(parser, least=6_000)
 
 
 def _plan(options: argparse.Namespace) -> Plan:

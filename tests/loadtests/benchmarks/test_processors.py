@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,3 +47,16 @@ def test_only_what_is_used_within_the_block_is_counted() -> None:
     with Processors() as processors:
         work(0.4)
     assert processors.seconds()[Kind.BENCHMARK] >= 0.38  # read to the hundredth of a second
+
+
+def test_what_others_used_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = [(100.0, 50.0), (103.0, 51.5)]
+
+    def cpu_times() -> SimpleNamespace:
+        user, softirq = busy.pop(0) if len(busy) > 1 else busy[0]
+        return SimpleNamespace(user=user, system=7.0, softirq=softirq, idle=9.0, iowait=8.0)
+
+    monkeypatch.setattr("psutil.cpu_times", cpu_times)
+    with Processors() as processors:
+        pass
+    assert processors.seconds()[Kind.ELSEWHERE] == pytest.approx(4.5, abs=0.3)

@@ -54,7 +54,7 @@ def write(folder: Path, name: str, rates: dict[str, float], **options: Any) -> N
 def test_each_kind_of_process_has_its_cost_of_the_largest_run(tmp_path: Path) -> None:
     write(tmp_path, "scale", {"100k": 15_000, "1M": 19_500})
     costs = read_runs(tmp_path)[0].fleet.costs
-    assert costs.send_cpu + costs.settle_cpu == pytest.approx(0.030)
+    assert costs.send_cpu == pytest.approx(0.030)
     assert (costs.message_cpu, costs.database_cpu) == pytest.approx((0.002, 0.005))
     assert (costs.broker_cpu, costs.emulator_cpu) == pytest.approx((0.001, 0.010))
     assert costs.aside_cpu == pytest.approx(0.002)
@@ -76,12 +76,40 @@ def test_runs_at_the_quota_are_held_against_it(tmp_path: Path) -> None:
     assert forecast(one.fleet).messages_per_s == pytest.approx(9_800, rel=0.05)
 
 
+def test_the_plan_costs_what_settle_measured(tmp_path: Path) -> None:
+    write(tmp_path, "scale", {"1M": 19_500})
+    measured = {"the ledger": {"cpu_us, PostgreSQL, planning": spread(2.0)}}
+    (tmp_path / "settle.json").write_text(json.dumps({"figures": measured}))
+    assert read_runs(tmp_path)[0].fleet.costs.plan_cpu == pytest.approx(0.001)
+
+
+def test_a_whole_job_is_enough_and_bare_transports_are_none(tmp_path: Path) -> None:
+    write(tmp_path, "job", {"whole job": 19_500})
+    results = json.loads((tmp_path / "job.json").read_text())
+    results["figures"]["bare transport"] = {"messages": spread(9_000_000)}
+    (tmp_path / "job.json").write_text(json.dumps(results))
+    assert [run.name for run in read_runs(tmp_path)] == ["job, whole job"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"figures": {"1M": {"cpu_us, PostgreSQL": 1}}}'])
+def test_a_file_that_bench_did_not_write_is_told(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scale.json").write_text(content)
+    assert main(["--results", str(tmp_path)]) == 1
+    assert str(tmp_path) in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("rate", "status"), [(19_500.0, 0), (16_000.0, 1)])
 def test_a_check_fails_where_the_model_is_off_by_more_than_15_percent(
-    tmp_path: Path, rate: float, status: int
+    tmp_path: Path, rate: float, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path, "scale", {"1M": rate})
     assert main(["--check", "--results", str(tmp_path)]) == status
+    assert capsys.readouterr().out.endswith(", OFF)\n") == bool(status)
+    assert main(["--check", "--json", "--results", str(tmp_path)]) == status
+    (said,) = json.loads(capsys.readouterr().out)
+    assert (said["run"], said["measured"]) == ("scale, 1M", rate)
 
 
 def test_without_results_it_says_what_to_run(

@@ -4,21 +4,22 @@ from dataclasses import replace
 
 import pytest
 
-from loadtests.simulation.__main__ import MEASURED
-from loadtests.simulation.calibration import Run
+from loadtests.simulation.calibration import MEASURED, Run
 from loadtests.simulation.costs import Costs
 from loadtests.simulation.model import Fleet, forecast
 
 FREE = Costs(
     send_cpu=0,
-    settle_cpu=0,
     message_cpu=0,
     database_cpu=0,
-    counters_s=0,
     broker_cpu=0,
     emulator_cpu=0,
+    aside_cpu=0,
+    plan_cpu=0,
+    publish_cpu=0,
+    flush_s=0,
     latency_s=0,
-    plan_s=0,
+    quota_used=1,
 )
 
 
@@ -39,7 +40,9 @@ def test_the_quota_alone_decides_where_nothing_else_costs() -> None:
         (replace(FREE, send_cpu=0.1), "workers", 10.0),  # 200 × 0.1 s on 2 cores
         (replace(FREE, database_cpu=0.1), "PostgreSQL", 5.0),  # on 4 of its own
         (replace(FREE, broker_cpu=0.1), "broker", 20.0),  # on its only core
-        (replace(FREE, counters_s=0.1), "counters", 20.0),  # one row
+        (replace(FREE, plan_cpu=0.1, database_cpu=0.1), "plan", 20.0),  # one process
+        (replace(FREE, publish_cpu=0.1), "plan", 20.0),
+        (replace(FREE, flush_s=0.1), "counters", 20.1),  # one row, after the first claim's flush
     ],
 )
 def test_the_busiest_part_is_named_and_decides(
@@ -48,12 +51,33 @@ def test_the_busiest_part_is_named_and_decides(
     fleet = Fleet(devices=100_000, quota_per_minute=0, database_cores=4, costs=costs)
     said = forecast(fleet)
     assert (said.bottleneck, round(said.seconds, 1)) == (bottleneck, seconds)
-    assert said.busy[bottleneck] == pytest.approx(1.0)
+    assert said.busy[bottleneck] == pytest.approx(1.0, rel=0.01)
+
+
+def test_processes_serve_whichever_project_has_quota_left() -> None:
+    # 20 batches of each project, one a second: two processes are enough for all twenty at once.
+    fleet = Fleet(devices=200_000, projects=20, processes=2, quota_per_minute=30_000, costs=FREE)
+    assert forecast(fleet).seconds == pytest.approx(19.0)
+
+
+def test_a_project_more_than_there_are_batches_has_nothing_to_do() -> None:
+    costs = replace(FREE, send_cpu=0.1)
+    fleet = Fleet(devices=1_000, projects=200, quota_per_minute=0, costs=costs)
+    assert forecast(fleet).seconds == pytest.approx(
+        0.1
+    )  # two batches on two cores, not two hundred
+
+
+def test_the_plan_is_waited_for() -> None:
+    # 4 batches: 4 s for the plan of all, as they are one slice, then 1 s on two cores each.
+    costs = replace(FREE, plan_cpu=1.0, database_cpu=1.0, send_cpu=1.0)
+    fleet = Fleet(devices=2_000, quota_per_minute=0, database_cores=1, costs=costs)
+    assert forecast(fleet).seconds == pytest.approx(6.0)
 
 
 def test_a_billion_devices_are_bundled_without_another_result() -> None:
     small, large = (
         forecast(Fleet(devices=devices, projects=10, machines=4, cores=4, database_cores=4))
-        for devices in (10_000_000, 1_000_000_000)
+        for devices in (100_000_000, 1_000_000_000)
     )
     assert large.messages_per_s == pytest.approx(small.messages_per_s, rel=0.02)

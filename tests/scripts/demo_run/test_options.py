@@ -37,11 +37,11 @@ def test_no_outcomes_means_that_all_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--devices", "many"], "argument --devices: invalid whole_number value: 'many'"),
+        (["--devices", "many"], "argument --devices: 'many' is no whole number"),
         (["--devices", "-1"], "argument --devices: -1 is not within 0 and 100,000,000"),
         (["--workers", "0"], "argument --workers: 0 is not within 1 and 256"),
         (["--port", "70000"], "argument --port: 70000 is not within 0 and 65,535"),
-        (["--latency-ms", "soon"], "argument --latency-ms: invalid milliseconds value: 'soon'"),
+        (["--latency-ms", "soon"], "argument --latency-ms: 'soon' is no number"),
         (["--outcomes", "dead=0.5"], "argument --outcomes: no such outcome: 'dead'"),
         (["--outcomes", "hang=2"], "the shares in outcomes lie between 0 and 1"),
         (["--fast"], "unrecognized arguments: --fast"),
