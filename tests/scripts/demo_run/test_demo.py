@@ -21,7 +21,8 @@ from scripts.embedded import Servers
 from scripts.embedded.folders import CHECKOUT, server_account
 from scripts.embedded.servers import profile_folder
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.timeout(400)]
+"""Each starts the whole engine, some twice: on an overloaded machine that alone takes a minute."""
 
 
 def as_in_a_terminal() -> None:
