@@ -29,7 +29,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import InterfaceError, OperationalError, ProgrammingError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from typer import Abort, Option, confirm
 
@@ -118,12 +118,25 @@ def ask(question: str) -> None:
     """
     try:
         agreed = confirm(question, err=True)
-    except Abort:
+    except Abort as left:
+        if isinstance(left.__context__, KeyboardInterrupt):
+            message = "\nNothing was done."
+            raise CommandError(message, returncode=ExitCode.INTERRUPTED) from None
         raise CommandError(
             "\nNobody said yes; --yes goes on without asking.", returncode=ExitCode.REFUSED
         ) from None
     if not agreed:
         raise CommandError("Nothing was done.", returncode=ExitCode.REFUSED)
+
+
+def duration(seconds: float) -> str:
+    """Return how long that is, as exactly as a person wants to know it."""
+    if seconds < 120:
+        return f"{seconds:,.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60:,} h {minutes % 60} min"
 
 
 def screen_of(command: BaseCommand) -> Console:
@@ -149,7 +162,7 @@ def say_table(
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     for row in shown:
         table.add_row(*map(_in_words, row))
-    _print_bare(command, table)
+    print_bare(command, table)
 
 
 def say_facts(command: BaseCommand, facts: Mapping[str, object]) -> None:
@@ -162,14 +175,14 @@ def say_facts(command: BaseCommand, facts: Mapping[str, object]) -> None:
             # An id is a name, to be typed as it stands.
             is_id = name == "id" or name.endswith("_id")
             table.add_row(name, str(value) if is_id else _in_words(value))
-    _print_bare(command, table)
+    print_bare(command, table)
 
 
-def _print_bare(command: BaseCommand, table: Table) -> None:
-    """Print the table without blanks at the ends of its lines."""
+def print_bare(command: BaseCommand, *shown: RenderableType) -> None:
+    """Print without blanks at the ends of lines."""
     console = screen_of(command)
     with console.capture() as captured:
-        console.print(table)
+        console.print(*shown, sep="\n")
     for line in captured.get().splitlines():
         command.stdout.write(line.rstrip(), ending="\n")
 

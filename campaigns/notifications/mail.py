@@ -28,7 +28,10 @@ def letter_of(channel: Channel, notice: Notice) -> EmailMultiAlternatives:
     link = unsubscribing.link_for(channel.address)
     context = context_of(notice) | {"unsubscribe_link": link}
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ")
-    headers = {"Message-ID": f"<{notice.uid}.{channel.pk}@{domain}>"}
+    headers = {
+        "Message-ID": f"<{notice.uid}.{channel.pk}@{domain}>",
+        "Auto-Submitted": "auto-generated",  # RFC 3834: whoever is on holiday does not answer
+    }
     if link:
         headers["List-Unsubscribe"] = f"<{link}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058

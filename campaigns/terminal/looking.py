@@ -11,9 +11,10 @@ from django_typer.management import Context, TyperCommand
 from redis.exceptions import RedisError
 from rich.console import Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
-from typer import Option
+from typer import Exit, Option
 
 from campaigns.engine import pacer_of
 from campaigns.models import Lane, PushCampaign
@@ -27,7 +28,14 @@ from campaigns.terminal.arguments import (
     say_account,
 )
 from devices.models import FcmProject
-from devices.terminal import AsJson, ExitCode, say_json, say_table, screen_of
+from devices.terminal import (
+    AsJson,
+    ExitCode,
+    duration,
+    say_json,
+    say_table,
+    screen_of,
+)
 from pushcore.messages import Priority
 
 ENDED = frozenset({CampaignStatus.COMPLETED, CampaignStatus.CANCELLED, CampaignStatus.FAILED})
@@ -63,8 +71,8 @@ def show_list(
 
 @answering
 def show(context: Context, campaign: CampaignId, *, json: AsJson = False) -> None:
-    """Tell how one stands, and why it does not go on."""
-    say_account(context.django_command, campaign, as_json=json)
+    """Tell what one sends to whom, how it stands, and why it does not go on."""
+    say_account(context.django_command, campaign, as_json=json, with_content=True)
 
 
 @answering
@@ -81,10 +89,24 @@ def status(
     if not watch:
         say_account(context.django_command, campaign, as_json=json)
         return
-    ended = _watch(context.django_command, find_campaign(campaign), as_json=json)
+    watched = find_campaign(campaign)
+    try:
+        ended = _watch(context.django_command, watched, as_json=json)
+    except KeyboardInterrupt:
+        _say_where_it_is(context.django_command, watched)
+        raise Exit(code=ExitCode.INTERRUPTED) from None
     if ended.status != CampaignStatus.COMPLETED:
-        message = f"The campaign is {ended.status}: {ended.status_reason or 'no reason is known'}."
+        reason = ended.status_reason or "no reason is known."
+        message = f"The campaign is {ended.status}: {reason}"
         raise CommandError(message, returncode=ExitCode.REFUSED)
+
+
+def _say_where_it_is(command: TyperCommand, campaign: PushCampaign) -> None:
+    """Say that what is no longer watched goes on: nobody has stopped it."""
+    words = f"is {campaign.status}"
+    if campaign.status == CampaignStatus.PROCESSING:
+        words = f"goes on; manage.py campaign pause {campaign.pk} stops it"
+    command.stderr.write(f"Campaign {campaign.pk} {words}.", style_func=str)
 
 
 def _watch(command: TyperCommand, campaign: PushCampaign, *, as_json: bool) -> Stats:
@@ -105,8 +127,10 @@ def _watch(command: TyperCommand, campaign: PushCampaign, *, as_json: bool) -> S
             bar.update(
                 task, total=stats.total_recipients or 1, completed=stats.sent + stats.skipped
             )
-            lines = [line_of(stats), *quota_lines(campaign)]
-            live.update(Group(bar, *(Text(f"  {line}") for line in lines)))
+            lines = [*lines_of(stats), *quota_lines(campaign)]
+            # Not padded to the full width: the ^C that a terminal shows would begin a new line.
+            padded = (Padding(Text(line), (0, 0, 0, 2), expand=False) for line in lines)
+            live.update(Group(bar, *padded))
             if stats.status in ENDED:
                 return stats
             time.sleep(WATCH_INTERVAL_S)
@@ -116,7 +140,7 @@ def _watch_in_lines(command: TyperCommand, campaign: PushCampaign, *, as_json: b
     last = ""
     while True:
         stats = _fresh(campaign)
-        line = line_of(stats)
+        line = " · ".join(lines_of(stats))
         if line != last:
             if as_json:
                 say_json(command, account_of(campaign, stats))
@@ -135,21 +159,21 @@ def _fresh(campaign: PushCampaign) -> Stats:
     return stats_of(campaign, now=timezone.now())
 
 
-def line_of(stats: Stats) -> str:
-    """Return how far a campaign is, in one line."""
+def lines_of(stats: Stats) -> list[str]:
+    """Return how far a campaign is, what became of the messages, and what holds it up."""
     words = [
         f"{stats.status}: {stats.sent:,} of {stats.total_recipients:,} sent",
         f"{stats.rate_per_second:,.0f}/s",
     ]
     if stats.eta_seconds is not None:
-        words.append(f"{stats.eta_seconds:,.0f} s left")
+        words.append(f"{duration(stats.eta_seconds)} left")
     outcomes = (
         f"success {stats.success:,}, invalid {stats.invalid:,},"
         f" failed {stats.failure - stats.invalid:,}, unknown {stats.unknown:,},"
         f" skipped {stats.skipped:,}"
     )
     halts = [f"{one.project_id}: {one.halt_reason}" for one in stats.projects if one.halt_reason]
-    return " · ".join([", ".join(words), outcomes, *halts])
+    return [", ".join(words), outcomes, *halts]
 
 
 def quota_lines(campaign: PushCampaign) -> list[str]:

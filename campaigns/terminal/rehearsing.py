@@ -16,7 +16,7 @@ from campaigns.models import PushLog
 from campaigns.preview import preview_of
 from campaigns.terminal.arguments import CampaignId, answering, find_campaign
 from campaigns.trial import send_trial
-from devices.terminal import AsJson, ExitCode, say_facts, say_json, say_table
+from devices.terminal import AsJson, ExitCode, duration, say_facts, say_json, say_table
 from pushcore.messages import Platform
 
 
@@ -39,7 +39,7 @@ def say_estimate(command: BaseCommand, found: Estimate) -> None:
     for project in found.projects:
         facts[f"project {project.project_id}"] = _in_a_line(project)
     if found.seconds_to_finish is not None:
-        facts["takes at least"] = f"{found.seconds_to_finish:,.0f} s"
+        facts["takes at least"] = duration(found.seconds_to_finish)
     say_facts(command, facts)
 
 

@@ -15,7 +15,7 @@ from typer import Exit, Option
 from campaigns.doctor.checks import ALL
 from campaigns.doctor.examination import Examined, examine, worst_of
 from campaigns.doctor.findings import Finding, Level
-from devices.terminal import AsJson, say_json, screen_of, telling_refusals
+from devices.terminal import AsJson, print_bare, say_json, telling_refusals
 
 _SIGNS: Final = {
     Level.OK: ("✓", "green"),
@@ -61,9 +61,7 @@ class Command(TyperCommand):
             if finding.advice:
                 said.append(f"\n→ {finding.advice}", style="cyan")
             table.add_row(Text(sign, style=style), check, said)
-        screen = screen_of(self)
-        screen.print(table)
-        screen.print(Text(_verdict(list(found), worst), style=_SIGNS[worst][1]))
+        print_bare(self, table, Text(_verdict(list(found), worst), style=_SIGNS[worst][1]))
 
 
 def _each_once(examined: Sequence[Examined]) -> dict[Finding, str]:

@@ -23,6 +23,7 @@ from campaigns.notifications.terminal.arguments import (
     find_channel,
     say_channel,
 )
+from campaigns.notifications.unsubscribing import is_unsubscribed
 from devices.terminal import AsJson, Yes, ask, say_facts, say_json, say_table
 from devices.terminal_fields import checked, given
 
@@ -165,4 +166,4 @@ def _state_of(channel: Channel) -> str:
         return f"off: {channel.disabled_reason}"
     if channel.failing_since:
         return f"not reached since {channel.failing_since:%Y-%m-%d %H:%M}Z"
-    return "on"
+    return "unsubscribed by its reader" if is_unsubscribed(channel.address) else "on"

@@ -52,6 +52,7 @@ def test_with_the_broker_away_the_database_is_looked_at_all_the_same() -> None:
     assert done.returncode == 2
     assert "✓   database " in done.stdout
     assert "✗   queues " in done.stdout
+    assert " \n" not in done.stdout
     assert "→ Start it, or mend REDIS_URL" in done.stdout
     assert done.stdout.count("The broker can't be asked") == 1
     assert "secret" not in done.stdout + done.stderr

@@ -150,6 +150,7 @@ def test_a_repeated_letter_has_the_same_message_id(letters: list[EmailMessage]) 
     channel = mail_channel()
     [told] = tell()
     deliver()
+    assert letters[0]["Auto-Submitted"] == "auto-generated"
     assert letters[0]["Message-ID"] == f"<{told.notice.uid}.{channel.pk}@example.com>"
 
 

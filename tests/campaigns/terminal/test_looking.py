@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 
 from campaigns import services, transitions
 from campaigns.models import DeliveryBatch
+from campaigns.terminal import looking
 from campaigns.terminal.looking import quota_lines
 from pushcore.outcomes import Outcome
 from tests.campaigns.terminal.typed import running, told, told_json
@@ -92,3 +95,35 @@ def test_what_the_quota_lets_a_running_campaign_send_is_told_by_project() -> Non
     services.cancel_campaign(campaign_id=campaign.pk, now=NOW)
     campaign.refresh_from_db()
     assert quota_lines(campaign) == []
+
+
+def test_shows_what_it_sends_and_what_can_be_done_next() -> None:
+    campaign = make_campaign(
+        title="Sale", target_all=False, target_user_ids=[f"user-{number}" for number in range(12)]
+    )
+    facts = dict(line.split(maxsplit=1) for line in told("show", campaign.pk).splitlines())
+    assert facts["message"] == campaign.message
+    assert facts["target_user_ids"].endswith("user-9 … 12 in all")
+    assert "target_all" not in facts
+    assert facts["allowed_moves"] == " ".join(campaign.allowed_moves)
+    assert len(told_json("show", campaign.pk)["target_user_ids"]) == 12
+
+
+def test_who_stops_watching_is_told_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    campaign = running()
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(looking.time, "sleep", interrupted)
+    err = StringIO()
+    with pytest.raises(CommandError) as left:
+        call_command("campaign", "status", str(campaign.pk), "--watch", stderr=err)
+    assert left.value.returncode == 130
+    assert err.getvalue() == (
+        f"Campaign {campaign.pk} goes on; manage.py campaign pause {campaign.pk} stops it.\n"
+    )
+    campaign.refresh_from_db()
+    assert campaign.status == "processing"

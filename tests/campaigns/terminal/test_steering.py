@@ -40,6 +40,21 @@ def test_everybody_is_sent_to_only_after_a_yes(
     assert status_of(campaign) == "draft"
 
 
+def test_ctrl_c_at_the_question_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_devices(make_project(), 3)
+    campaign = make_campaign()
+
+    class Interrupted(StringIO):
+        def readline(self, _: int | None = -1) -> str:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stdin", Interrupted())
+    with pytest.raises(CommandError, match="Nothing was done") as left:
+        told("send", campaign.pk)
+    assert left.value.returncode == 130
+    assert status_of(campaign) == "draft"
+
+
 def test_a_yes_sends_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     make_devices(make_project(), 3)
     campaign = make_campaign()

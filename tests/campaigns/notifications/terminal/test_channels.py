@@ -6,10 +6,12 @@ from functools import partial
 from io import StringIO
 
 import pytest
+from django.core import mail
 from django.core.management import CommandError
 from standardwebhooks import Webhook
 
 from campaigns.notifications.models import Channel, Delivery
+from campaigns.notifications.unsubscribing import unsubscribe
 from tests.campaigns.notifications.receivers import Receiver
 from tests.campaigns.notifications.stage import (
     SLACK,
@@ -20,6 +22,7 @@ from tests.campaigns.notifications.stage import (
     webhook_channel,
 )
 from tests.campaigns.terminal import typed
+from tests.cast import NOW
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +71,15 @@ def test_it_is_switched_off_and_on_and_changed() -> None:
     changed = told_json("change", channel.pk, "--on", "--event", "campaign.paused")
     assert (changed["is_active"], changed["events"]) == (True, ["campaign.paused"])
     assert told_json("show", channel.pk)["leads_to"] == "ann@example.com"
+
+
+def test_a_reader_who_unsubscribed_is_shown_and_not_written_to() -> None:
+    channel = mail_channel("Ann@example.com")
+    unsubscribe("Ann@example.com", now=NOW)
+    assert "unsubscribed by its reader" in told("list")
+    with pytest.raises(CommandError, match=r"^Whoever it is for has unsubscribed"):
+        told("test", channel.pk)
+    assert mail.outbox == []
 
 
 def test_what_was_told_is_told_again_under_its_id(receiver: Receiver) -> None:
