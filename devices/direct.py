@@ -122,8 +122,10 @@ class _Lane:
     def run(self) -> None:
         """Copy until the end, or until something is in the way."""
         try:
-            while self.is_open and not self._has_met_end:
-                self._copy()
+            # COPY bypasses Django, which tells its callers of errors by its own classes.
+            with connection.wrap_database_errors:
+                while self.is_open and not self._has_met_end:
+                    self._copy()
         except _Aborted:
             pass
         finally:

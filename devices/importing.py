@@ -17,6 +17,7 @@ from typing import IO, Final
 
 from devices.columns import Line, copy_columns, copy_text, copy_value
 from devices.direct import Direct
+from devices.lines import Source
 from devices.merging import Merged
 from devices.models import DeviceToken
 from devices.projects import row_rules
@@ -48,9 +49,22 @@ class _Chunk:
     rejected: int
 
 
+class _Counted:
+    """A source that says how much of it is read; a pipe cannot."""
+
+    def __init__(self, source: Source) -> None:
+        self.bytes_read = 0
+        self._source = source
+
+    def read(self, size: int, /) -> bytes:
+        data = self._source.read(size)
+        self.bytes_read += len(data)
+        return data
+
+
 def import_devices(
     *,
-    source: IO[bytes],
+    source: Source,
     file_format: FileFormat,
     project: str | None,
     rejects: IO[str] | None,
@@ -67,7 +81,8 @@ def import_devices(
         UnknownProject: there is no such project.
     """
     rules = row_rules(project=project, now=now)
-    blocks = read_blocks(source, file_format)
+    counted = _Counted(source)
+    blocks = read_blocks(counted, file_format)
     progress = Progress()
 
     def lines() -> Iterator[list[Line]]:
@@ -75,7 +90,7 @@ def import_devices(
         for chunk in _checked(blocks, rules, rejects):
             progress = replace(
                 progress,
-                bytes_read=source.tell(),
+                bytes_read=counted.bytes_read,
                 rows=progress.rows + chunk.rows,
                 rejected=progress.rejected + chunk.rejected,
             )

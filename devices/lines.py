@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO, Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 BLOCK_BYTES: Final = 1 << 17
 MAX_LINE: Final = 131_072
 """Characters: more than the largest device there can be."""
 _BOM: Final = b"\xef\xbb\xbf"
+
+
+class Source(Protocol):
+    """What bytes come from: a file, or a pipe."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return so many bytes or fewer; none at the end."""
 
 
 class Line(NamedTuple):
@@ -55,7 +62,7 @@ class Lines:
                 self.texts[line.number - self._first_number] = line.text[:100]
 
 
-def blocks(source: IO[bytes]) -> Iterator[Lines]:
+def blocks(source: Source) -> Iterator[Lines]:
     """Yield the file's lines, about `BLOCK_BYTES` at a time; memory stays flat.
 
     A line that is no UTF-8 or too long is yielded as refused, with what can be shown of it.
@@ -67,7 +74,7 @@ def blocks(source: IO[bytes]) -> Iterator[Lines]:
         yield lines
 
 
-def _whole_lines(source: IO[bytes]) -> Iterator[bytes]:
+def _whole_lines(source: Source) -> Iterator[bytes]:
     rest = b""
     while data := source.read(BLOCK_BYTES):
         data = rest + data

@@ -12,15 +12,17 @@ import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import chain
-from typing import IO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
-from devices.lines import Line, Lines, blocks
+from devices.lines import Line, Lines, Source, blocks
 from devices.rules import FIELDS, REQUIRED, Given, Problem
 
 _MAX_JOINED: Final = 100
 """Lines of one CSV record: from here on a quote is taken for one that was never closed."""
+_NO_TEXT: Final = {"\x1f\ufffd\x08": "packed by gzip", "PK\x03\x04": "a ZIP archive"}
+"""How such files begin, read as text."""
 _UNCLOSED: Final = "A quote is opened and not closed."
 
 
@@ -48,19 +50,32 @@ class Block(NamedTuple):
     one_by_one: Callable[[], list[Read]]
 
 
-def read_blocks(source: IO[bytes], file_format: FileFormat) -> Iterator[Block]:
+def read_blocks(source: Source, file_format: FileFormat) -> Iterator[Block]:
     """Yield the file's rows, some at a time.
 
     Raises:
-        FileRefused: the file is empty, or its header is no device's.
+        FileRefused: the file is empty or packed, or its header is no device's.
     """
     all_lines = blocks(source)
-    first = next(all_lines, None)
-    if first is None:
-        raise FileRefused("The file is empty.")
+    first = first_lines(all_lines)
     if file_format == FileFormat.NDJSON:
         return map(_objects, chain([first], all_lines))
     return _csv(_header(first), first, all_lines)
+
+
+def first_lines(all_lines: Iterator[Lines]) -> Lines:
+    """Take a file's first lines.
+
+    Raises:
+        FileRefused: the file is empty or packed.
+    """
+    first = next(all_lines, None)
+    if first is None:
+        raise FileRefused("The file is empty.")
+    for signature, what in _NO_TEXT.items():
+        if first.texts[0].startswith(signature):
+            raise FileRefused(f"The file is {what}, not text: unpack it first.")
+    return first
 
 
 def _objects(lines: Lines) -> Block:

@@ -86,7 +86,8 @@ class Staging:
     def fill(self, chunks: Iterator[str]) -> None:
         """Take rows in COPY's text format, once; whatever `chunks` raises comes out again."""
         statement = f"COPY {self._name} ({COLUMNS}) FROM STDIN"
-        with self._connection.cursor() as cursor:
+        own = self._connection
+        with own.wrap_database_errors, own.cursor() as cursor:
             self.rows = Feed(chunks).copy_into(cursor, statement)
             cursor.execute("SET work_mem = '64MB'")
             cursor.execute(_DROP_REPEATED.format(name=self._name))
@@ -164,9 +165,10 @@ class Feed:
         try:
             cursor.copy_expert(statement, cast("IO[str]", self))
         except psycopg2.Error:
-            if self._error is not None:
-                raise self._error from None
-            raise
+            if self._error is None:
+                raise
+        if self._error is not None:
+            raise self._error
         return int(cursor.rowcount)
 
     def read(self, _size: int) -> str:

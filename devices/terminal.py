@@ -102,7 +102,9 @@ def leave_unread() -> NoReturn:
 
 
 def _unreachable(server: str, error: Exception) -> CommandError:
-    message = f"{server} can't be reached: {_first_line(error)}"
+    has_answered = getattr(error.__cause__, "pgcode", None) is not None  # its disk is full, say
+    trouble = "can't go on" if has_answered else "can't be reached"
+    message = f"{server} {trouble}: {_first_line(error)}"
     return CommandError(message, returncode=ExitCode.UNREACHABLE)
 
 

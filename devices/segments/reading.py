@@ -16,7 +16,7 @@ import orjson
 
 from devices.columns import copy_value
 from devices.lines import Line, Lines, blocks
-from devices.reading import FileRefused
+from devices.reading import FileRefused, first_lines
 from devices.values import MAX_USER_ID, ValueRefused, user_id
 
 COLUMN = "user_id"
@@ -44,12 +44,10 @@ def read_ids(source: IO[bytes], file_format: ListFormat) -> Iterator[IdBlock]:
     """Yield the file's ids, some at a time.
 
     Raises:
-        FileRefused: the file is empty, or its header names no `user_id`.
+        FileRefused: the file is empty or packed, or its header names no `user_id`.
     """
     all_lines = blocks(source)
-    first = next(all_lines, None)
-    if first is None:
-        raise FileRefused("The file is empty.")
+    first = first_lines(all_lines)
     if file_format == ListFormat.CSV:
         id_of = _column_reader(first)
     else:

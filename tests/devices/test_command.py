@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import io
 import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from devices.models import DeviceToken, FcmProject
@@ -23,6 +28,22 @@ def devices(*arguments: Any) -> str:
     out = io.StringIO()
     call_command("devices", *map(str, arguments), stdout=out, stderr=io.StringIO())
     return out.getvalue()
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let PostgreSQL answer as if its disk were full, wherever devices are written."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE disk_full USING MESSAGE = 'no space left'; END $$;"
+            "CREATE TRIGGER full_disk BEFORE INSERT ON devices_devicetoken"
+            " EXECUTE FUNCTION full_disk()"
+        )
+        try:
+            yield
+        finally:
+            cursor.execute("DROP FUNCTION full_disk CASCADE")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -86,6 +107,46 @@ class TestImport:
         with pytest.raises(CommandError, match="overwrite"):
             devices("import", path, "--rejects", path)
         assert path.read_text() == self.FILE
+
+    def test_where_nobody_asked_why_rows_are_rejected_the_way_is_told(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "devices.csv"
+        path.write_text(self.FILE)
+        call_command("devices", "import", str(path))
+        assert capsys.readouterr().err == "1 rows are rejected; --rejects FILE says why.\n"
+        call_command("devices", "import", str(path), "--rejects", str(tmp_path / "rejects.csv"))
+        assert capsys.readouterr().err == ""
+
+    def test_a_pipe_is_read_too(self, tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe.csv"
+        os.mkfifo(pipe)
+        with ThreadPoolExecutor(1) as pool:
+            written = pool.submit(pipe.write_text, self.FILE)
+            account = json.loads(devices("import", pipe, "--json"))
+        assert written.result() == len(self.FILE)
+        assert (account["rows"], account["created"]) == (2, 1)
+
+    def test_whoever_stops_it_hears_how_to_go_on(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def stop(**_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("devices.management.commands.devices.import_devices", stop)
+        path = tmp_path / "devices.csv"
+        path.write_text(self.FILE)
+        with pytest.raises(CommandError, match="the same command does the rest") as stopped:
+            devices("import", path)
+        assert stopped.value.returncode == 130
+
+    def test_a_full_disk_of_the_database_is_told_as_that(self, tmp_path: Path) -> None:
+        path = tmp_path / "devices.csv"
+        path.write_text(self.FILE)
+        with full_disk(), pytest.raises(CommandError, match="can't go on: no space") as failed:
+            devices("import", path)
+        assert failed.value.returncode == 4
+        assert not DeviceToken.objects.exists()
 
     def test_a_file_that_is_not_there_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(CommandError, match="No such file"):

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -197,6 +197,16 @@ class TestImport:
                 now=NOW,
             )
         assert (staging_tables(), DeviceToken.objects.count()) == (0, 0)
+
+    def test_an_error_of_the_database_while_staging_is_told_by_djangos_class(
+        self, project: FcmProject, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make_devices(project, 1)  # so that all goes through staging
+        create = staging._CREATE.replace("platform text", "platform text CHECK (false)")
+        monkeypatch.setattr(staging, "_CREATE", create)
+        with pytest.raises(IntegrityError, match=r"devices_staging_.* violates check"):
+            load(HEADER + rows(range(10)))
+        assert (staging_tables(), DeviceToken.objects.count()) == (0, 1)
 
     def test_the_tables_of_killed_processes_are_dropped(self) -> None:
         with connection.cursor() as cursor:

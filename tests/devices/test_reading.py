@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gzip
 import io
+import zipfile
 from typing import Any
 
 import pytest
@@ -171,3 +173,14 @@ def test_a_line_that_is_no_object_is_told() -> None:
         4: "Is no UTF-8 (byte 8 of the line).",
         5: "Is no JSON",
     }
+
+
+@pytest.mark.parametrize("file_format", FileFormat)
+def test_a_packed_file_is_told_from_a_damaged_one(file_format: FileFormat) -> None:
+    with pytest.raises(FileRefused, match=r"packed by gzip.* unpack it first"):
+        read(gzip.compress(HEADER), file_format)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("devices.csv", HEADER)
+    with pytest.raises(FileRefused, match="a ZIP archive, not text"):
+        read(archive.getvalue(), file_format)

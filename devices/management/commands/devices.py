@@ -69,7 +69,7 @@ Format = Annotated[
 @answering
 def import_file(
     context: Context,
-    file: Annotated[Path, Argument(help="A CSV with a header, or NDJSON.")],
+    file: Annotated[Path, Argument(help="A CSV with a header, or NDJSON; /dev/stdin for a pipe.")],
     *,
     file_format: Format = None,
     project: Annotated[
@@ -85,16 +85,27 @@ def import_file(
     if rejects and rejects.resolve() == file.resolve():
         raise CommandError("The rejects must not overwrite the file.", returncode=ExitCode.REFUSED)
     began_at = time.monotonic()
-    with file.open("rb") as source, _writable(rejects) as refused:
-        done = import_devices(
-            source=source,
-            file_format=_format_of(file, file_format),
-            project=project,
-            rejects=refused,
-            now=timezone.now(),
-            on_progress=_Bar(command.stderr, file.stat().st_size),
-        )
+    try:
+        with (
+            file.open("rb") as source,
+            _writable(rejects) as refused,
+            _Bar(command.stderr, file.stat().st_size) as bar,
+        ):
+            done = import_devices(
+                source=source,
+                file_format=_format_of(file, file_format),
+                project=project,
+                rejects=refused,
+                now=timezone.now(),
+                on_progress=bar.show,
+            )
+    except KeyboardInterrupt:
+        message = "Stopped. What is merged stays; the same command does the rest."
+        raise CommandError(message, returncode=ExitCode.INTERRUPTED) from None
     _tell(command, done, time.monotonic() - began_at, as_json=json)
+    if done.rejected and not rejects:
+        hint = f"{done.rejected:,} rows are rejected; --rejects FILE says why."
+        command.stderr.write(hint, style_func=str)
 
 
 @app.command("export")
@@ -236,20 +247,29 @@ class _Bar:
 
     def __init__(self, stream: Any, total_bytes: int) -> None:
         self._stream = stream
-        self._total_bytes = max(total_bytes, 1)
+        self._total_bytes = total_bytes
         self._next_at = 0.0
 
-    def __call__(self, progress: Progress) -> None:
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._next_at:
+            self._stream.write("")  # what follows has lines of its own
+
+    def show(self, progress: Progress) -> None:
+        """Write the line anew, now and then."""
         now = time.monotonic()
         if not sys.stderr.isatty() or now < self._next_at:
             return
         self._next_at = now + 0.5
         merged = progress.merged
         done = merged.created + merged.updated + merged.unchanged + merged.repeated
-        share = progress.bytes_read / self._total_bytes
+        share = f"{progress.bytes_read / self._total_bytes:4.0%}, " if self._total_bytes else ""
         self._stream.write(
-            f"\rread {share:4.0%}, {progress.rows:,} rows, {progress.rejected:,} rejected;"
+            f"\rread {share}{progress.rows:,} rows, {progress.rejected:,} rejected;"
             f" merged {done:,} ",
+            style_func=str,  # it is no error
             ending="",
         )
 
