@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from scripts.demo_run.prepare import Login
 
 START_TIMEOUT_S = 60.0
+WEB_PROCESSES = 2
+"""A short request that meets a long one in the same process waits for its Python."""
 QUEUES = "rescue,high_priority,notices,default,low_priority"
 
 
@@ -161,7 +163,7 @@ def _start_web(children: Children, *, port: int, with_pages: bool) -> None:
     children.start(
         "web",
         *("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", "1", "--blocking-threads", "2", "--no-ws", *static),
+        *("--workers", str(WEB_PROCESSES), "--blocking-threads", "2", "--no-ws", *static),
         "settings.wsgi:application",
     )
 
