@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     benchmark = next(one for one in BENCHMARKS if one.name == options.benchmark)
     try:
         _measure(benchmark, options)
-    except BenchmarkFailedError as failure:
+    except (BenchmarkFailedError, OSError) as failure:
         print(failure, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -97,7 +97,9 @@ def _measure(benchmark: Benchmark, options: argparse.Namespace) -> None:
 
     Raises:
         BenchmarkFailedError: a program failed; the turns before it are written.
+        OSError: the folder of the results cannot be written to.
     """
+    report.make_folder(options.output)
     plan = benchmark.plan(options)
     for name, reason in plan.skipped.items():
         _tell(f"{name} is skipped. {reason}")

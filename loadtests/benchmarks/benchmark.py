@@ -86,8 +86,8 @@ class Chart:
     unit: str
     bars: tuple[tuple[str, tuple[Cell, ...]], ...]
     """Label → its cells, from left to right."""
-    goal: float | None = None
-    """Where a line is drawn."""
+    goals: Mapping[str, float] = field(default_factory=dict)
+    """Label of a bar → what it is to reach, or not to exceed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 from loadtests.benchmarks.benchmark import Cell, Chart
-from loadtests.benchmarks.results import Results
+from loadtests.benchmarks.results import Results, Spread
 from loadtests.benchmarks.table import number
 
-WIDTH, LABELS, RIGHT = 760, 190, 90
-"""Pixels: of all, of the labels on the left, of the numbers on the right."""
+WIDTH, RIGHT, GAP = 760, 130, 10
+"""Pixels: of all, of the numbers on the right, around labels."""
+LETTER = 7.2
+"""Pixels of a label's letter, on average and rather too many."""
 TOP, ROW, BAR, LEGEND_LINE = 46, 34, 18, 18
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#bab0ac")
 _OPENING = (
@@ -23,7 +25,8 @@ _OPENING = (
 )
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#24292f}.title{font-weight:600;font-size:15px}"
-    ".small{font-size:11px}.whisker{stroke:#24292f;stroke-width:1.5}"
+    ".small{font-size:11px}"
+    ".whisker{stroke:#24292f;stroke-width:1.5}"
     ".goal{stroke:#cf222e;stroke-width:1.5;stroke-dasharray:5 3}"
 )
 
@@ -41,8 +44,10 @@ def draw(chart: Chart, results: Results) -> str | None:
     lines = _places(names)[-1][2] + 1 if names else 0
     legend_at = TOP + ROW * len(bars) + 16
     height = TOP + ROW * len(bars) + 8 + lines * LEGEND_LINE
-    most = max(_reach(cells, results) for _, cells in bars)
-    scale = (WIDTH - LABELS - RIGHT) / (max(most, chart.goal or 0) or 1)
+    left = left_of(chart)
+    goals = [chart.goals[label] for label, _ in bars if label in chart.goals]
+    most = max(*(_reach(cells, results) for _, cells in bars), *goals, 0)
+    scale = (WIDTH - left - RIGHT) / (most or 1)
     parts = [
         _OPENING.format(width=WIDTH, height=height),
         f"<title>{escape(chart.title)}</title><style>{STYLE}</style>",
@@ -50,9 +55,13 @@ def draw(chart: Chart, results: Results) -> str | None:
         f'<text class="title" x="12" y="24">{escape(chart.title)}, {escape(chart.unit)}</text>',
     ]
     for row, (label, cells) in enumerate(bars):
-        parts += _bar(label, cells, results, y=TOP + ROW * row, scale=scale, names=names)
-    if chart.goal is not None:
-        parts.append(_goal(chart.goal, x=LABELS + chart.goal * scale, below=TOP + ROW * len(bars)))
+        y = TOP + ROW * row
+        parts.append(
+            f'<text x="{left - GAP}" y="{y + 14}" text-anchor="end">{escape(label)}</text>'
+        )
+        parts += _bar(
+            cells, results, left=left, y=y, scale=scale, names=names, goal=chart.goals.get(label)
+        )
     if names:
         parts += _legend(names, y=legend_at)
     return "\n".join([*parts, "</svg>", ""])
@@ -71,17 +80,25 @@ def _reach(cells: Sequence[Cell], results: Results) -> float:
     return sum(results[cell].median for cell in cells)
 
 
+def left_of(chart: Chart) -> int:
+    """Return where bars begin: the longest label has room before them."""
+    longest = max(len(label) for label, _ in chart.bars)
+    return min(WIDTH // 2, round(longest * LETTER) + 2 * GAP)
+
+
 def _bar(
-    label: str,
     cells: Sequence[Cell],
     results: Results,
     *,
+    left: float,
     y: float,
     scale: float,
     names: Sequence[str],
+    goal: float | None,
 ) -> list[str]:
-    parts = [f'<text x="{LABELS - 10}" y="{y + 14}" text-anchor="end">{escape(label)}</text>']
-    x: float = LABELS
+    """Draw the cells end to end, the spread of one that is alone, the goal, and the sum."""
+    parts = []
+    x = left
     for cell in cells:
         width = results[cell].median * scale
         colour = COLOURS[names.index(cell.figure) % len(COLOURS)] if names else COLOURS[0]
@@ -89,27 +106,28 @@ def _bar(
             f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{colour}"/>'
         )
         x += width
-    total = sum(results[cell].median for cell in cells)
-    end = x
     if len(cells) == 1:
         spread = results[cells[0]]
-        left, right = LABELS + spread.least * scale, LABELS + spread.most * scale
-        middle = y + BAR / 2
-        parts.append(
-            f'<path class="whisker" d="M{left:.1f} {middle}H{right:.1f}'
-            f'M{left:.1f} {middle - 4}v8M{right:.1f} {middle - 4}v8"/>'
-        )
-        end = max(x, right)
-    parts.append(f'<text class="small" x="{end + 6:.1f}" y="{y + 13}">{number(total)}</text>')
+        x = max(x, left + spread.most * scale)
+        parts += _whisker(spread, left=left, y=y, scale=scale)
+    words = number(sum(results[cell].median for cell in cells))
+    if goal is not None:
+        at = left + goal * scale
+        parts.append(f'<path class="goal" d="M{at:.1f} {y - 4}v{BAR + 8}"/>')
+        words += f" (goal {number(goal)})"
+        # Beside the line, where the number would stand on it.
+        x = at if x <= at < x + len(words) * LETTER else x
+    parts.append(f'<text class="small" x="{x + 6:.1f}" y="{y + 13}">{words}</text>')
     return parts
 
 
-def _goal(goal: float, *, x: float, below: float) -> str:
-    return (
-        f'<path class="goal" d="M{x:.1f} {TOP - 6}V{below - 8}"/>'
-        f'<text class="small" x="{x:.1f}" y="{TOP - 9}" text-anchor="middle">'
-        f"goal {number(goal)}</text>"
-    )
+def _whisker(spread: Spread, *, left: float, y: float, scale: float) -> list[str]:
+    """Draw a line from the least to the most of the turns; none where they do not differ."""
+    if spread.least == spread.most:
+        return []
+    begin, end, middle = left + spread.least * scale, left + spread.most * scale, y + BAR / 2
+    ends = f"M{begin:.1f} {middle - 4}v8M{end:.1f} {middle - 4}v8"
+    return [f'<path class="whisker" d="M{begin:.1f} {middle}H{end:.1f}{ends}"/>']
 
 
 def _legend(names: Sequence[str], *, y: float) -> list[str]:

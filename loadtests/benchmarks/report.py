@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,23 @@ from loadtests.benchmarks.table import markdown, print_table, sentence_of
 from loadtests.benchmarks.turns import BUSY, MACHINE
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of the results, before anything is measured in vain.
+
+    Raises:
+        OSError: it cannot be made or written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def write(
     folder: Path, name: str, plan: Plan, turns: Sequence[Turn], figures: dict[str, Any]
 ) -> None:
     """Write the figures as JSON, the tables as Markdown and the charts as SVG, over older ones."""
     results = results_of(turns)
     tables = plan.tables(results) if plan.tables else markdown(plan, results)
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     (folder / f"{name}.md").write_text(tables + "\n", encoding="utf-8")
     for chart in plan.charts:

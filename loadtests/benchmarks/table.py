@@ -10,6 +10,7 @@ from rich.table import Table
 
 from loadtests.benchmarks.benchmark import RATIOS, Cell, Plan
 from loadtests.benchmarks.results import Results, Spread, Verdict
+from loadtests.benchmarks.words import words_of
 
 WIDTH = 120
 """Where nobody's terminal says."""
@@ -25,7 +26,9 @@ def print_table(plan: Plan, results: Results, console: Console) -> None:
     for column in ("least", "median", "most"):
         table.add_column(column, justify="right")
     for case, figure, spread in rows_of(plan, results):
-        table.add_row(case, figure, *map(number, (spread.least, spread.median, spread.most)))
+        table.add_row(
+            case, words_of(figure), *map(number, (spread.least, spread.median, spread.most))
+        )
     console.print(table)
 
 
@@ -46,7 +49,7 @@ def sentence_of(verdict: Verdict) -> str:
     goal = verdict.goal
     bound = f"≥ {number(goal.least)}" if goal.least is not None else f"≤ {number(goal.most or 0)}"
     met = "met" if verdict.is_met else "MISSED"
-    return f"{met}: {goal.words} {bound}: {number(verdict.median)}"
+    return f"{met}: {words_of(goal.words)} {bound}: {number(verdict.median)}"
 
 
 def number(value: float) -> str:
@@ -59,7 +62,7 @@ def number(value: float) -> str:
 def markdown(plan: Plan, results: Results) -> str:
     """Return the table as docs/performance.md has them."""
     lines: Sequence[str] = [
-        f"| {case} | {figure} | {number(spread.least)} | {number(spread.median)}"
+        f"| {case} | {words_of(figure)} | {number(spread.least)} | {number(spread.median)}"
         f" | {number(spread.most)} |"
         for case, figure, spread in rows_of(plan, results)
     ]

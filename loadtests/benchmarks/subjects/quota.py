@@ -52,7 +52,7 @@ def _plan(options: argparse.Namespace) -> Plan:
                 title=f"{options.devices:,} devices at {options.quota:,} a minute and project",
                 unit="s",
                 bars=tuple((name, (Cell(name, ELAPSED),)) for name in (ONE, TWO)),
-                goal=goal_s,
+                goals={ONE: goal_s, TWO: goal_s / 2},
             ),
         ),
     )

@@ -63,9 +63,7 @@ def those_at_hand(skipped: dict[str, str]) -> list[Rival]:
 
 BENCHMARK = Benchmark(
     name="rivals",
-    summary="the whole job beside what one would pick instead: unmodified libraries, each in an"
-    " environment of its own (installed on the first run) and in a network namespace where"
-    " Google's names lead to the emulator",
+    summary="the whole job beside what one would pick instead; installs those on the first run",
     add_options=_add_options,
     plan=_plan,
 )

@@ -6,6 +6,7 @@ import argparse
 
 from loadtests.benchmarks.benchmark import Benchmark, Case, Cell, Chart, Plan
 from loadtests.benchmarks.subjects.options import COPIED_PER_S, START_S, add_devices, add_workers
+from loadtests.benchmarks.words import without_unit, words_of
 
 SLOWEST_PER_S = 10_000
 BYTES = ("ledger_bytes_per_device", "wal_bytes_per_device")
@@ -39,13 +40,13 @@ def _plan(options: argparse.Namespace) -> Plan:
                 name="rates",
                 title="The ledger alone",
                 unit="devices/s",
-                bars=tuple((rate, (Cell(case.name, rate),)) for rate in rates),
+                bars=tuple((words_of(rate), (Cell(case.name, rate),)) for rate in rates),
             ),
             Chart(
                 name="bytes",
                 title="The ledger",
                 unit="bytes a device",
-                bars=tuple((name, (Cell(case.name, name),)) for name in BYTES),
+                bars=tuple((without_unit(name), (Cell(case.name, name),)) for name in BYTES),
             ),
         ),
     )

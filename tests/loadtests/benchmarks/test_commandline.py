@@ -56,6 +56,17 @@ def test_what_was_measured_before_a_failure_is_kept(
     assert json.loads((tmp_path / "job.json").read_text())["turns"] == 1
 
 
+def test_a_folder_that_cannot_be_is_told_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[Case] = []
+    monkeypatch.setattr(commandline, "run_case", ran.append)
+    (tmp_path / "file").touch()
+    assert commandline.main(["job", "--output", str(tmp_path / "file")]) == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err
+    assert ran == []
+
+
 def failing(*, may_fail: bool) -> Case:
     command = ("-c", "import sys; sys.exit('it hangs')")
     return Case(name="a rival", command=command, limit_s=20, may_fail=may_fail)
