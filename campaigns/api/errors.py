@@ -119,6 +119,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _answer(404, "client_error", "not_found", "There is nothing at this address.")
 
 
+def length_required(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - as the others
+    """Answer a body that comes in chunks."""
+    words = "Say how long the body is, in Content-Length: chunked ones are not read."
+    return _answer(411, "client_error", "length_required", words)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer a fault of ours; the log has the rest, under the same request id."""
     if not _is_api(request):

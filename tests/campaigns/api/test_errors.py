@@ -63,6 +63,15 @@ def test_a_forgotten_slash_keeps_the_method_and_the_body(staff: APIClient) -> No
     assert (answer.status_code, answer["Location"]) == (308, "/api/campaigns/?a=b")
 
 
+def test_a_body_in_chunks_is_not_taken_for_an_empty_one(staff: APIClient) -> None:
+    campaign = make_campaign()
+    for path in ("campaigns/", f"campaigns/{campaign.pk}/send/", "devices/imports/"):
+        answer = staff.post(f"/api/{path}", headers={"Transfer-Encoding": "chunked"})
+        check_shape(answer, 411, "length_required")
+    campaign.refresh_from_db()
+    assert (campaign.status, PushCampaign.objects.count()) == ("draft", 1)
+
+
 def test_a_foreign_host_is_answered_in_json(staff: APIClient) -> None:
     check_shape(staff.get("/api/campaigns/", headers={"Host": "evil.example"}), 400, "bad_request")
 
