@@ -163,16 +163,18 @@ def test_channel(*, channel_id: int, clock: Clock) -> Delivery:
 def replay(*, delivery_id: int, now: datetime) -> None:
     """Have a notice delivered once more, under the id that it had.
 
+    One that waits for its next try is tried at once: the receiver may be mended.
+
     Raises:
         NothingToReplay: it is on its way already.
         Delivery.DoesNotExist: there is no such delivery.
     """
-    replayed = (
-        Delivery.objects.filter(pk=delivery_id)
-        .exclude(state=DeliveryState.PENDING)
-        .update(state=DeliveryState.PENDING, attempts=0, due_at=now, finished_at=None)
+    wanted = Delivery.objects.filter(pk=delivery_id)
+    replayed = wanted.exclude(state=DeliveryState.PENDING).update(
+        state=DeliveryState.PENDING, attempts=0, due_at=now, finished_at=None
     )
-    if not replayed:
+    waiting = wanted.filter(state=DeliveryState.PENDING, claimed_until=None, due_at__gt=now)
+    if not replayed and not waiting.update(due_at=now):
         Delivery.objects.get(pk=delivery_id)
         raise NothingToReplay("The delivery is on its way already.")
 

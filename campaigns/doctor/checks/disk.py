@@ -20,12 +20,14 @@ _NOTHING: Final = 0.03
 
 def check_disk(_now: datetime) -> Sequence[Finding]:
     """Look at the disks of uploads and, where it is this machine's, of the database."""
-    found = [_space("uploads", _existing(Path(settings.IMPORT_FOLDER)))]
+    uploads = _existing(Path(settings.IMPORT_FOLDER))
+    found = [_space("uploads", uploads, harm="no file can be taken in")]
     size, folder = _database()
     if folder is None:
         found.append(ok(f"The database has {size / _GIB:,.1f} GiB; its disk is another machine's."))
     else:
-        found.append(_space(f"the database ({size / _GIB:,.1f} GiB)", folder))
+        what = f"the database ({size / _GIB:,.1f} GiB)"
+        found.append(_space(what, folder, harm="nothing is settled"))
     return found
 
 
@@ -34,11 +36,11 @@ def _existing(folder: Path) -> Path:
     return next(one for one in (folder, *folder.parents) if one.exists())
 
 
-def _space(what: str, folder: Path) -> Finding:
+def _space(what: str, folder: Path, *, harm: str) -> Finding:
     total, _, free = shutil.disk_usage(folder)
     title = f"{free / _GIB:,.1f} of {total / _GIB:,.1f} GiB are free for {what}."
     if free < min(_NOTHING * total, _GIB):
-        return critical(title, f"Make room at {folder}: without it nothing is settled.")
+        return critical(title, f"Make room at {folder}: without it {harm}.")
     if free < min(_LITTLE * total, 10 * _GIB):
         return warning(title, f"Make room at {folder}.")
     return ok(title)

@@ -71,7 +71,7 @@ def delivery(context: Context, delivery: DeliveryId, *, json: AsJson = False) ->
 
 @answering
 def replay(context: Context, delivery: DeliveryId, *, json: AsJson = False) -> None:
-    """Have it told once more, under the id that it had."""
+    """Have it told once more, under the id that it had; or at once, if it waits to be."""
     channels.replay(delivery_id=_found(delivery).pk, now=timezone.now())
     _say_delivery(context.django_command, _found(delivery), as_json=json)
 
@@ -96,9 +96,8 @@ def _in_a_row(shown: Mapping[str, Any]) -> list[object]:
 
 def _answer(attempt: Mapping[str, Any]) -> str:
     """Return what was answered in so many words as a line has room for."""
-    words = attempt["error"] or attempt["response"].strip() or "taken"
-    status = "" if attempt["status_code"] is None else f"{attempt['status_code']} "
-    return f"{status}{words}"[:80].replace("\n", " ")
+    words = [attempt["error"] or attempt["status_code"] or "taken", attempt["response"]]
+    return " ".join(" ".join(map(str, words)).split())[:100]
 
 
 def _say_delivery(command: BaseCommand, found: Delivery, *, as_json: bool) -> None:

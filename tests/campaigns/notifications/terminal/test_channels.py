@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from io import StringIO
 
 import pytest
 from django.core import mail
 from django.core.management import CommandError
+from django.utils import timezone
 from standardwebhooks import Webhook
 
 from campaigns.notifications.models import Channel, Delivery
@@ -15,6 +17,7 @@ from campaigns.notifications.unsubscribing import unsubscribe
 from tests.campaigns.notifications.receivers import Receiver
 from tests.campaigns.notifications.stage import (
     SLACK,
+    Clock,
     deliver,
     mail_channel,
     state_of,
@@ -80,6 +83,21 @@ def test_a_reader_who_unsubscribed_is_shown_and_not_written_to() -> None:
     with pytest.raises(CommandError, match=r"^Whoever it is for has unsubscribed"):
         told("test", channel.pk)
     assert mail.outbox == []
+
+
+def test_what_waits_for_its_next_try_is_told_at_once(receiver: Receiver) -> None:
+    webhook_channel(receiver.url)
+    [one] = tell()
+    receiver.status = 500
+    deliver()
+    Delivery.objects.update(due_at=timezone.now() + timedelta(hours=20))
+    receiver.status = 200
+    assert told_json("replay", one.pk)["attempts"] == 1
+    deliver(Clock(timezone.now()))
+    assert state_of(one) == "delivered"
+    assert [line.split()[2:] for line in told("delivery", one.pk).splitlines()[-2:]] == [
+        *(["ms", "It", "answered", "500.", "thanks"], ["ms", "200", "thanks"]),
+    ]
 
 
 def test_what_was_told_is_told_again_under_its_id(receiver: Receiver) -> None:
