@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 from typing import Any
@@ -176,6 +177,15 @@ class TestImport:
         )
         active = dict(DeviceToken.objects.values_list("address", "is_active"))
         assert active == {"a1": True, "a2": False}
+
+    def test_the_garbage_collector_works_as_before_when_it_is_over(self) -> None:
+        before = gc.get_threshold()
+        heard: list[int] = []
+        load(HEADER + rows(range(10)), on_progress=lambda _: heard.append(gc.get_threshold()[0]))
+        assert set(heard) == {100_000}
+        with pytest.raises(FileRefused):
+            load("name\nann\n")
+        assert gc.get_threshold() == before
 
     def test_nothing_is_left_in_staging(self) -> None:
         load(HEADER + rows(range(10)))

@@ -61,6 +61,21 @@ def test_a_byte_order_mark_is_no_part_of_the_header() -> None:
     assert read(b"\xef\xbb\xbf" + HEADER + b"ann,a,web\n")[0][2] == device("ann")
 
 
+@pytest.mark.parametrize("row", [b"bob,,web\n", b'"bob",,"web"\n'])
+def test_rows_with_and_without_quotes_are_alike(row: bytes) -> None:
+    [block, _] = read_blocks(io.BytesIO(HEADER + b"ann,a,web\n" + row), FileFormat.CSV)
+    assert block.columns is not None
+    assert {name: list(cells) for name, cells in block.columns.items()} == {
+        "user_id": ["ann", "bob"],
+        "address": ["a", ""],
+        "platform": ["web", "web"],
+    }
+    assert block.one_by_one() == [
+        (2, "ann,a,web", device("ann")),
+        (3, row.decode().strip(), {"user_id": "bob", "address": None, "platform": "web"}),
+    ]
+
+
 def test_regular_rows_come_as_columns_too() -> None:
     [block, _] = read_blocks(io.BytesIO(HEADER + b'ann,a,web\n"b,b",b,web\n'), FileFormat.CSV)
     assert block.columns == {
