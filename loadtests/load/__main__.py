@@ -81,8 +81,11 @@ def _measure(options: Options, stack: Stack, screen: Screen) -> int:
     screen.step(f"The same beside a campaign to {options.devices:,} devices")
     began_at, before = time.monotonic(), _sent(stack, campaign)
     sending = _users(options, stack, "sending")
-    rate = (_sent(stack, campaign) - before) / (time.monotonic() - began_at)
-    was_running = stack.api.get(f"campaigns/{campaign}/stats/")["status"] == "processing"
+    seconds = time.monotonic() - began_at
+    after = stack.api.get(f"campaigns/{campaign}/stats/")
+    was_running = after["status"] == "processing"
+    # One that has ended knows its own rate, without what the users stayed on for.
+    rate = (after["sent"] - before) / seconds if was_running else after["rate_per_second"]
     _show(idle, sending, rate=rate, was_running=was_running, to_stderr=options.json)
     screen.step(f"Locust's reports: {options.output}")
     if options.json:
