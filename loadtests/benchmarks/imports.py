@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from loadtests.benchmarks.databases import own_database
+from scripts.demo_run.leaving import leave_in_order_when_told
 from scripts.embedded import running_servers
 
 DATABASE = "pushcore_imports_benchmark"
@@ -58,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m loadtests.benchmarks.imports")
     parser.add_argument("--rows", type=int, default=1_000_000)
     rows = parser.parse_args().rows
+    leave_in_order_when_told()
     with (
         running_servers("benchmark", owner="the benchmark of imports") as servers,
         own_database(servers.database_url, name=DATABASE) as url,

@@ -33,6 +33,7 @@ from pushcore.pacing import Pacer
 from pushcore.retry import Guarantee
 from pushcore.sender import Sender
 from pushcore.transports.http2 import Http2Transport
+from scripts.demo_run.leaving import leave_in_order_when_told
 from scripts.embedded import running_servers
 
 BATCH = 500
@@ -191,6 +192,7 @@ def main() -> None:
     add("--processes", type=int, default=4)
     add("--priority", choices=[one.value for one in Priority], default="high")
     arguments = parser.parse_args()
+    leave_in_order_when_told()
     measured = measure(
         quota=arguments.quota,
         paced_at=arguments.paced_at or arguments.quota,

@@ -27,6 +27,7 @@ from pushcore.transports.base import OpenGate, Transport
 from pushcore.transports.curl import CurlTransport
 from pushcore.transports.http2 import Http2Transport
 from pushcore.transports.sdk import SdkTransport
+from scripts.demo_run.leaving import leave_in_order_when_told
 
 Kind = Literal["http2", "curl", "sdk"]
 TRANSPORTS: dict[Kind, type[Http2Transport | CurlTransport | SdkTransport]] = {
@@ -181,6 +182,7 @@ def main() -> None:
     parser.add_argument("--transport", choices=sorted(TRANSPORTS), default="http2")
     parser.add_argument("--latency-ms", type=float, default=20.0, help="of the emulated provider")
     arguments = parser.parse_args()
+    leave_in_order_when_told()
     measured = measure(
         kind=arguments.transport,
         messages=arguments.messages,

@@ -13,7 +13,8 @@ from scripts.demo_run.errors import DemoError
 
 Json = dict[str, Any]
 TIMEOUT_S = 30.0
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
+"""Of the web server, on a machine that is busy otherwise; one that ended is noticed at once."""
 
 
 class Api:

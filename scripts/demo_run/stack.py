@@ -18,6 +18,7 @@ from loadtests.fcm_emulator.process import Emulator, EmulatorStartError, launch
 from scripts.demo_run.api import Api
 from scripts.demo_run.children import Child, Children
 from scripts.demo_run.errors import DemoError
+from scripts.demo_run.leaving import hear_no_more
 from scripts.demo_run.options import Options
 from scripts.demo_run.projects import project_names
 from scripts.demo_run.screen import Screen
@@ -27,7 +28,7 @@ from scripts.embedded.ports import free_port, is_free
 if TYPE_CHECKING:
     from scripts.demo_run.prepare import Login
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 WEB_PROCESSES = 2
 """A short request that meets a long one in the same process waits for its Python."""
 QUEUES = "rescue,high_priority,notices,default,low_priority"
@@ -67,8 +68,7 @@ def running_stack(options: Options, *, folder: Path, screen: Screen) -> Iterator
         api = Api(f"http://127.0.0.1:{port}", api_key=login.api_key)
         api.wait_until_up(children.check)
         _wait_for_workers(children)
-        # Runs first on the way out: an impatient second Ctrl-C is not to leave anything behind.
-        stack.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
+        stack.callback(hear_no_more)  # runs first on the way out, which is not to be broken off
         yield Stack(api, login, emulator, workers, children)
 
 

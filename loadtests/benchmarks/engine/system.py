@@ -54,7 +54,7 @@ def running_system(
     )
     suffix = f"-{projects}" if projects > 1 else ""
     folder = profile_folder(f"bench-{wanted.devices}{suffix}", account=server_account())
-    with alone(folder):
+    with alone(folder, what="scripts/bench"):
         if not (folder / "prepared").exists():  # what is there already needs no more room
             refuse_small_disk(folder, wanted.devices)
         with running_stack(options, folder=folder, screen=Screen(to_stderr=True)) as stack:

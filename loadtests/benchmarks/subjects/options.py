@@ -8,7 +8,7 @@ from loadtests.benchmarks.benchmark import Case
 from loadtests.numbers import bounded, whole, within
 
 MOST = 100_000_000
-START_S = 180.0
+START_S = 300.0
 """What servers, workers and a migration get at most, before anything is measured."""
 COPIED_PER_S = 15_000
 """Devices a second that are made at the least, on a machine that is busy with other work."""
