@@ -17,6 +17,7 @@ from rest_framework.utils.urls import replace_query_param
 from campaigns.deliveries import START, Place, Wanted, all_deliveries, deliveries_after
 from campaigns.export import FileFormat, written
 from campaigns.models import PushCampaign, PushLog
+from devices.api.bodies import OneOf
 
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
@@ -69,7 +70,7 @@ class PageSerializer(WantedSerializer):
 class FileSerializer(WantedSerializer):
     """Which deliveries, and written how."""
 
-    file_format = serializers.ChoiceField(
+    file_format = OneOf(
         choices=[(one.value, one.value) for one in FileFormat], default=FileFormat.CSV.value
     )
 

@@ -118,6 +118,14 @@ class RowField(serializers.PrimaryKeyRelatedField[Any]):
     default_error_messages = {"does_not_exist": "There is none with the id {pk_value}."}
 
 
+class OneOf(serializers.ChoiceField):
+    """One of a few words; whoever gives another is told which there are."""
+
+    def __init__(self, choices: Any, **kwargs: Any) -> None:
+        super().__init__(choices, **kwargs)
+        self.error_messages["invalid_choice"] = f"Must be one of {', '.join(self.choices)}."
+
+
 class Strict(serializers.Serializer[Any]):
     """A serializer that refuses, by name, whatever in a body it would not have used.
 
@@ -129,6 +137,7 @@ class Strict(serializers.Serializer[Any]):
         models.DateTimeField: MomentField,
     }
     serializer_related_field: type[serializers.RelatedField[Any, Any, Any]] = RowField
+    serializer_choice_field: type[serializers.Field[Any, Any, Any, Any]] = OneOf
 
     def run_validation(self, data: Any = empty) -> Any:
         """Return the validated values.

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from campaigns.access.keys import OVERLAP
 from campaigns.access.models import ApiKey, KeyState
 from campaigns.access.scopes import Scope
-from devices.api.bodies import MomentField, Strict
+from devices.api.bodies import MomentField, OneOf, Strict
 
 MAX_OVERLAP = timedelta(days=30)
 
@@ -18,7 +18,7 @@ MAX_OVERLAP = timedelta(days=30)
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
     """A key as it is shown: never its text, never its hash."""
 
-    scopes = serializers.ListField(child=serializers.ChoiceField(choices=list(Scope)))
+    scopes = serializers.ListField(child=OneOf(choices=list(Scope)))
     state = serializers.SerializerMethodField()
 
     class Meta:
@@ -61,7 +61,7 @@ class KeyRequestSerializer(Strict):
 
     name = serializers.CharField(max_length=100, help_text="What uses it.")
     scopes = serializers.ListField(
-        child=serializers.ChoiceField(choices=list(Scope)),
+        child=OneOf(choices=list(Scope)),
         allow_empty=False,
         max_length=len(Scope),
     )

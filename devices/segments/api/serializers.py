@@ -8,7 +8,7 @@ from django.db.models import Prefetch, Q, prefetch_related_objects
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from devices.api.bodies import Strict
+from devices.api.bodies import OneOf, Strict
 from devices.api.uploads import UploadSerializer
 from devices.segments.models import BuildStatus, Membership, Segment, SegmentKind, UserList
 
@@ -99,7 +99,7 @@ class SegmentChangesSerializer(RulesSerializer):
 class NewSegmentSerializer(SegmentChangesSerializer):
     """A segment to be."""
 
-    kind = serializers.ChoiceField(SegmentKind.choices, default=SegmentKind.DYNAMIC)
+    kind = OneOf(SegmentKind.choices, default=SegmentKind.DYNAMIC)
 
 
 class ReachSerializer(serializers.Serializer[Any]):

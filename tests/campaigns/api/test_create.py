@@ -278,7 +278,7 @@ def test_what_is_not_the_callers_to_set_is_refused(
 
 def test_a_field_that_is_misspelt_is_named_beside_what_else_is_wrong(staff: APIClient) -> None:
     assert refused(staff, titel="Sale", priority="urgent") == {
-        "priority": ['"urgent" is not a valid choice.'],
+        "priority": ["Must be one of high, normal, low."],
         "titel": ["There is no such field."],
     }
 
