@@ -11,6 +11,7 @@ from celery import current_app
 from django.conf import settings
 from django.core.cache.backends.locmem import LocMemCache
 from kombu import Connection, Queue
+from pytest_django import Settings
 
 from campaigns.models import DeliveryBatch, PushCampaign
 from tests.concurrency import close_result_backend
@@ -89,3 +90,10 @@ def broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
 def own_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remember no breakdown of another test's campaign, or another run's, with the same id."""
     monkeypatch.setattr("campaigns.breakdown.cache", LocMemCache(uuid4().hex, {}))
+
+
+@pytest.fixture
+def batches_of_two(settings: Settings) -> None:
+    """Have a handful of devices make several batches, and soon stand still."""
+    settings.BATCH_SIZE = 2
+    settings.STANDSTILL_S = 10

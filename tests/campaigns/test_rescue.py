@@ -33,13 +33,7 @@ from tests.cast import (
 )
 from tests.concurrency import run_at_once
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def small_batches(settings: Settings) -> None:
-    settings.BATCH_SIZE = 2
-    settings.STANDSTILL_S = 10
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("batches_of_two")]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from pytest_django import Settings
 
 from campaigns import rescue, transitions
 from campaigns.entry import Waiting
@@ -22,13 +21,7 @@ from tests.cast import (
     status_of,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def small_batches(settings: Settings) -> None:
-    settings.BATCH_SIZE = 2
-    settings.STANDSTILL_S = 10
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("batches_of_two")]
 
 
 class TestALeaseThatRanOut:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import pytest
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from campaigns import launch, rescue, services, transitions
 from campaigns.errors import FieldsRefused, IllegalMove
@@ -29,12 +29,7 @@ from tests.cast import (
 )
 from tests.concurrency import run_at_once
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def small_batches(settings: Settings) -> None:
-    settings.BATCH_SIZE = 2
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("batches_of_two")]
 
 
 def start(campaign: PushCampaign, task_id: UUID = TASK_ID) -> PushCampaign:

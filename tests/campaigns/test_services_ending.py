@@ -27,12 +27,7 @@ from tests.cast import (
 )
 from tests.concurrency import run_at_once
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def small_batches(settings: Settings) -> None:
-    settings.BATCH_SIZE = 2
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("batches_of_two")]
 
 
 class TestCancelling:
@@ -115,7 +110,7 @@ def completed_with_failures() -> tuple[PushCampaign, DeliveryBatch]:
 
 class TestRetryingWhatFailed:
     @pytest.fixture(autouse=True)
-    def one_batch(self, settings: Settings, small_batches: None) -> None:
+    def one_batch(self, settings: Settings, batches_of_two: None) -> None:
         settings.BATCH_SIZE = 4
 
     def test_sends_to_the_refused_only(
