@@ -79,8 +79,11 @@ def create(
         }
     )
     fields = for_service(checked(ScheduleSummarySerializer(data=flags)))
-    schedule = services.create_schedule(user=AnonymousUser(), now=timezone.now(), **fields)
+    now = timezone.now()
+    schedule = services.create_schedule(user=AnonymousUser(), now=now, **fields)
     _say_schedule(context, schedule, as_json=json)
+    if not json:
+        _say_upcoming(context, services.upcoming(schedule, now=now), as_json=False)
 
 
 @answering

@@ -7,7 +7,6 @@ from django.core.management import CommandError, call_command
 
 from campaigns import services, transitions
 from campaigns.models import DeliveryBatch
-from campaigns.terminal import looking
 from campaigns.terminal.looking import quota_lines
 from pushcore.outcomes import Outcome
 from tests.campaigns.terminal.typed import running, told, told_json
@@ -117,7 +116,7 @@ def test_who_stops_watching_is_told_that_it_goes_on(
     def interrupted(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(looking.time, "sleep", interrupted)
+    monkeypatch.setattr("campaigns.terminal.looking.time.sleep", interrupted)
     err = StringIO()
     with pytest.raises(CommandError) as left:
         call_command("campaign", "status", str(campaign.pk), "--watch", stderr=err)

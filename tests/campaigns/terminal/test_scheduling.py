@@ -30,6 +30,14 @@ def test_the_next_ten_runs_are_listed_with_nothing_saved() -> None:
     assert not Schedule.objects.exists()
 
 
+def test_its_next_runs_are_shown_when_it_is_made() -> None:
+    flags = ["30 9 * * 1", "--starts-at", "2999-03-01T00:00:00Z", "--max-runs", 2]
+    assert told("create", make_campaign().pk, *flags).splitlines()[-2:] == [
+        "Mon 2999-03-04 09:30Z   Mon 2999-03-04 09:30 UTC",
+        "Mon 2999-03-11 09:30Z   Mon 2999-03-11 09:30 UTC",
+    ]
+
+
 def test_a_schedule_is_made_paused_resumed_and_deleted() -> None:
     made = told_json("create", make_campaign(title="Weekly").pk, "0 9 * * 1", "--max-runs", 3)
     assert (made["status"], made["cron"], made["max_runs"]) == ("active", "0 9 * * 1", 3)

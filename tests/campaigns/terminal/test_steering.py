@@ -44,8 +44,8 @@ def test_ctrl_c_at_the_question_sends_nothing(monkeypatch: pytest.MonkeyPatch) -
     make_devices(make_project(), 3)
     campaign = make_campaign()
 
-    class Interrupted(StringIO):
-        def readline(self, _: int | None = -1) -> str:
+    class Interrupted:
+        def readline(self, *_: object) -> str:
             raise KeyboardInterrupt
 
     monkeypatch.setattr("sys.stdin", Interrupted())
