@@ -28,6 +28,11 @@ def _plan(options: argparse.Namespace) -> Plan:
         shown=(*RATES, "share_of_bare_copy", "peak_rss_mb"),
         goals=(
             Goal(words="imported rows/s", cell=Cell(case.name, "import_rows_per_s"), least=100_000),
+            Goal(
+                words="imported rows/s of which 90 % change",
+                cell=Cell(case.name, "mostly_changed_rows_per_s"),
+                least=50_000,
+            ),
         ),
         charts=(
             Chart(
