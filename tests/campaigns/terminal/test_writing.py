@@ -69,7 +69,10 @@ def test_a_dry_run_checks_all_and_saves_nothing() -> None:
         (None, "No such file"),
         ("- a\n- b\n", "must hold fields and their values"),
         ("title: [", "can't be read"),
-        ("title: A\nmessage: B\ntarget_all: true\npriority: urgent\n", "priority: .*urgent"),
+        (
+            "title: A\nmessage: B\ntarget_all: true\npriority: urgent\n",
+            "priority: Must be one of high, normal, low",
+        ),
         ("title: A\nmessage: B\ntarget_all: true\nttl: 3\n", "ttl: "),
         ("title: A\nmessage: B\ntarget_all: true\ndata_payload: {a: {b: c}}\n", "data_payload.a: "),
     ],
