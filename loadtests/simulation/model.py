@@ -118,8 +118,8 @@ class _Run:
         self._brokers = [_Part(self._env, 1) for _ in range(fleet.brokers)] if own else [shared]
         self._counters = _Part(self._env, 1)
         self._planned_s = 0.0
-        self._more = self._env.event()
-        """Comes when more has been planned."""
+        self._planned = simpy.Container(self._env)
+        """Bundles that are planned and that nobody has taken."""
         pace = fleet.quota_per_minute / 60 * fleet.costs.quota_used
         seconds = self._size * BATCH / pace if pace else 0.0
         self._projects = [
@@ -131,7 +131,7 @@ class _Run:
         fleet = self._fleet
         for index in range(fleet.machines * fleet.processes):
             self._env.process(self._sender(index))
-        self._env.run()
+        self._env.run()  # until all that is left waits for more
         elapsed = self._env.now
         busy = {
             "workers": sum(one.share(elapsed) for one in self._machines) / fleet.machines,
@@ -148,15 +148,13 @@ class _Run:
         return Forecast(seconds=elapsed, messages_per_s=rate, busy=busy)
 
     def _sender(self, index: int) -> Steps:
-        """Do what a sending process does, until nothing is left; the first plans before."""
+        """Do what a sending process does, as long as there is something; the first plans before."""
         if index == 0:
             yield from self._plan()
-        while any(project.waiting or project.unplanned for project in self._projects):
-            waiting = [project for project in self._projects if project.waiting]
-            if waiting:
-                yield from self._send(min(waiting, key=lambda one: one.free_at), index)
-            else:
-                yield self._more
+        while True:
+            yield self._planned.get(1)
+            waiting = (project for project in self._projects if project.waiting)
+            yield from self._send(min(waiting, key=lambda one: one.free_at), index)
 
     def _plan(self) -> Steps:
         """Plan the projects in turns, so that each has something to send at once."""
@@ -167,8 +165,7 @@ class _Run:
                 yield from self._plan_some(bundles)
                 project.unplanned -= bundles
                 project.waiting += bundles
-                self._more.succeed()
-                self._more = self._env.event()
+                yield self._planned.put(bundles)
             step = SLICE
 
     def _plan_some(self, bundles: int) -> Steps:
