@@ -5,7 +5,9 @@ sent for its own message only, all processes would wait for the pace of one lane
 of other projects, whose messages stand behind, went unused. So where the lane of the named batch
 goes as fast as it may already, its message serves another lane of the same priority; the message of
 that one, finding its own batch gone, serves whoever is left. There are as many messages as batches,
-so none is left over; and if messages get lost, the rescue publishes new ones as ever.
+so none is left over; and if messages get lost, the rescue publishes new ones as ever. A lane that
+others' messages have served may run out of published batches while its own messages still stand in
+the queue, so that no callback comes: whoever finds it so publishes its next wave.
 """
 
 from __future__ import annotations
@@ -17,13 +19,15 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
+from kombu.exceptions import OperationalError as BrokerError
+from redis import RedisError
 
-from campaigns import engine
+from campaigns import dispatch, engine
 from campaigns.entry import Entry
 from campaigns.ledger import claim_next_batch, claim_pending_batch
-from campaigns.models import DeliveryBatch, Lane
-from campaigns.states import CampaignStatus
+from campaigns.models import DeliveryBatch, Lane, PushCampaign
+from campaigns.states import BatchState, CampaignStatus
 from devices.models import FcmProject
 from pushcore.messages import Priority
 
@@ -34,8 +38,9 @@ MOST_LOOKED_AT: Final = 8
 
 
 class RunningLane(NamedTuple):
-    """A lane that is being sent, and what its pace hangs on."""
+    """A lane that is being sent and has something left to send, and what its pace hangs on."""
 
+    pk: int
     campaign_id: int
     priority: Priority
     rate_limit_per_second: int | None
@@ -78,24 +83,33 @@ def claim_for_message(*, batch_id: int, now: datetime, lease_s: float) -> Entry 
     lanes = None
     if len({lane.priority for lane in running}) < len(running):  # else none has a place to change
         lanes = _lanes_of(batch_id, running)
-        sooner = _claim_next_of(lanes.sooner(), now=now, lease_s=lease_s)
-        if sooner is not None:
-            return sooner
+        for lane in lanes.sooner():
+            sooner = _claim_next(lane, now=now, lease_s=lease_s)
+            if sooner is None and _publish_more(lane, now=now):
+                sooner = _claim_next(lane, now=now, lease_s=lease_s)
+            if sooner is not None:
+                return sooner
     named = claim_pending_batch(batch_id=batch_id, now=now, lease_s=lease_s)
     if named is not None:
         return named
     lanes = lanes or _lanes_of(batch_id, running)
-    return _claim_next_of(lanes.all(), now=now, lease_s=lease_s)
+    claims = (_claim_next(lane, now=now, lease_s=lease_s) for lane in lanes.all())
+    return next((claim for claim in claims if claim is not None), None)
 
 
 @lru_cache(maxsize=1)
 def _running_lanes(_second: int) -> list[RunningLane]:
-    """Read the lanes that are being sent, once in each second of the monotonic clock."""
-    lanes = Lane.objects.filter(halt_reason="", campaign__status=CampaignStatus.PROCESSING)
+    """Read the lanes with something left to send, once in each second of the monotonic clock."""
+    left = DeliveryBatch.objects.filter(
+        campaign=OuterRef("campaign"), project=OuterRef("project"), state=BatchState.PENDING
+    )
+    lanes = Lane.objects.filter(
+        Exists(left), halt_reason="", campaign__status=CampaignStatus.PROCESSING
+    )
     rows = lanes.select_related("project").order_by("pk")
     campaign = ("campaign__priority", "campaign__rate_limit_per_second")
     return [
-        RunningLane(lane.campaign_id, Priority(lane.priority), lane.rate, lane.project)
+        RunningLane(lane.pk, lane.campaign_id, Priority(lane.priority), lane.rate, lane.project)
         for lane in rows.annotate(priority=F(campaign[0]), rate=F(campaign[1]))
     ]
 
@@ -115,12 +129,16 @@ def _lanes_of(batch_id: int, running: Sequence[RunningLane]) -> _Lanes:
     return _Lanes(own[0] if own else None, (others[first:] + others[:first])[:MOST_LOOKED_AT])
 
 
-def _claim_next_of(lanes: Sequence[RunningLane], *, now: datetime, lease_s: float) -> Entry | None:
-    """Claim the next batch that has a message, of the first lane with such a one."""
-    for lane in lanes:
-        entry = claim_next_batch(
-            campaign_id=lane.campaign_id, project_id=lane.project.pk, now=now, lease_s=lease_s
-        )
-        if entry is not None:
-            return entry
-    return None
+def _claim_next(lane: RunningLane, *, now: datetime, lease_s: float) -> Entry | None:
+    return claim_next_batch(
+        campaign_id=lane.campaign_id, project_id=lane.project.pk, now=now, lease_s=lease_s
+    )
+
+
+def _publish_more(lane: RunningLane, *, now: datetime) -> bool:
+    """Publish the lane's next wave, if there is something to publish and the broker takes it."""
+    campaign = PushCampaign.objects.get(pk=lane.campaign_id)
+    try:
+        return dispatch.dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now) > 0
+    except (BrokerError, RedisError):
+        return False  # as the batches are unpublished again, the rescue tries later
