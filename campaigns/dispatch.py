@@ -24,6 +24,8 @@ from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.states import BatchState, CampaignStatus
 
 MAX_PATIENCE_S = 3_600
+FIRST_WAVE = 20
+"""Batches: waves double from here to what the lane's pace allows."""
 WAVE_S = 100
 """A wave holds what the pace lets through in so many seconds: what is slow must not stand in the
 queue before all others. A default quota's 10,000 a second make the most of 2,000 batches."""
@@ -35,8 +37,12 @@ def dispatch_next_wave(*, campaign: PushCampaign, lane_id: int, now: datetime) -
         lane = _hold_lane(pk=lane_id)
         if lane is None or _waiting(lane).filter(dispatched_at__isnull=False).exists():
             return 0
-        free = _waiting(lane).filter(Q(retry_at=None) | Q(retry_at__lte=now)).order_by("seq")
-        limit = wave_batches(lane, rate_limit_per_second=campaign.rate_limit_per_second)
+        waiting = _waiting(lane)
+        free = waiting.filter(Q(retry_at=None) | Q(retry_at__lte=now)).order_by("seq")
+        most = wave_batches(lane, rate_limit_per_second=campaign.rate_limit_per_second)
+        # No larger than all before it: the first messages of a lane are not kept waiting for
+        # processes and processors that publish thousands of others.
+        limit = min(most, max(FIRST_WAVE, lane.planned_batches - waiting.count()))
         batch_ids = list(free.values_list("pk", flat=True)[:limit])
         if batch_ids:
             # Only then: a lane that merely was looked at still stands still.

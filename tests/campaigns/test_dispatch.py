@@ -86,6 +86,18 @@ def test_a_wave_of_a_slow_lane_is_small(
     assert dispatch.wave_batches(lane, rate_limit_per_second=rate) == batches
 
 
+def test_waves_double_until_the_pace_allows_no_more(settings: Settings, broker: Broker) -> None:
+    """What is there first is sent while the rest is published."""
+    settings.WAVE_BATCHES = 60
+    _, lane, _ = planned(190)
+    sizes = []
+    while size := next_wave(lane):
+        sizes.append(size)
+        for batch in DeliveryBatch.objects.filter(dispatched_at__isnull=False):
+            claim(batch)
+    assert sizes == [20, 20, 40, 60, 50]
+
+
 def test_the_next_wave_goes_out_once_the_last_is_claimed(broker: Broker) -> None:
     _, lane, batches = planned(5)
     next_wave(lane)
