@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import random
 import uuid
+from collections.abc import Callable
 from typing import Any
 
-from locust import FastHttpUser, LoadTestShape, between, constant_pacing, task
+from locust import FastHttpUser, LoadTestShape, between, task
 
 API_KEY = os.environ["LOAD_API_KEY"]
 USERS = int(os.environ.get("LOAD_USERS", "20"))
@@ -67,11 +68,19 @@ class ApiUser(FastHttpUser):
             return None
 
 
+def on_average(seconds: float) -> Callable[[Any], float]:
+    """Return how users wait who know nothing of each other: exponentially, so calls are Poisson's.
+
+    At a constant pace all that started in one moment would call in one moment for ever.
+    """
+    return lambda _user: random.expovariate(1 / seconds)
+
+
 class App(ApiUser):
     """An installed app: at each start it says that its device is there."""
 
     weight = 12
-    wait_time = constant_pacing(0.5)
+    wait_time = on_average(0.5)
 
     def on_start(self) -> None:
         """Be one device of somebody."""
@@ -93,7 +102,7 @@ class Synchroniser(ApiUser):
     """A backend that hands its devices over in bulk."""
 
     weight = 1
-    wait_time = constant_pacing(5)
+    wait_time = on_average(5)
 
     @task
     def upsert(self) -> None:
@@ -108,7 +117,7 @@ class Backend(ApiUser):
     """A program that sends: one campaign to some users each time, and looks how it goes."""
 
     weight = 3
-    wait_time = constant_pacing(1)
+    wait_time = on_average(1)
 
     @task(3)
     def send(self) -> None:
