@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 START_TIMEOUT_S = 120.0
 WEB_PROCESSES = 2
 """A short request that meets a long one in the same process waits for its Python."""
+WORKERS_NICENESS = 10
+"""Who waits for an answer of the API goes before messages, where there are too few processors."""
 QUEUES = "rescue,high_priority,notices,default,low_priority"
 
 
@@ -153,6 +155,8 @@ def _start_workers(children: Children, *, count: int) -> Child:
         *("--", "worker.soft_shutdown_timeout=0"),
         stop_signal=signal.SIGQUIT,
     )
+    # Before its processes are forked, which are as nice as it is.
+    os.setpriority(os.PRIO_PGRP, worker.process.pid, WORKERS_NICENESS)
     children.start("beat", "celery", "--app", "settings.celery", "beat", "--pidfile", "")
     return worker
 
