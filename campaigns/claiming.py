@@ -106,11 +106,12 @@ def _running_lanes(_second: int) -> list[RunningLane]:
     lanes = Lane.objects.filter(
         Exists(left), halt_reason="", campaign__status=CampaignStatus.PROCESSING
     )
-    rows = lanes.select_related("project").order_by("pk")
-    campaign = ("campaign__priority", "campaign__rate_limit_per_second")
+    rows = lanes.select_related("project").annotate(
+        priority=F("campaign__priority"), rate=F("campaign__rate_limit_per_second")
+    )
     return [
         RunningLane(lane.pk, lane.campaign_id, Priority(lane.priority), lane.rate, lane.project)
-        for lane in rows.annotate(priority=F(campaign[0]), rate=F(campaign[1]))
+        for lane in rows.order_by("pk")
     ]
 
 
@@ -137,7 +138,8 @@ def _claim_next(lane: RunningLane, *, now: datetime, lease_s: float) -> Entry | 
 
 def _publish_more(lane: RunningLane, *, now: datetime) -> bool:
     """Publish the lane's next wave, if there is something to publish and the broker takes it."""
-    campaign = PushCampaign.objects.get(pk=lane.campaign_id)
+    # Whom it is for may be a list of any length; the plan has read it.
+    campaign = PushCampaign.objects.defer("target_user_ids").get(pk=lane.campaign_id)
     try:
         return dispatch.dispatch_next_wave(campaign=campaign, lane_id=lane.pk, now=now) > 0
     except (BrokerError, RedisError):
