@@ -27,6 +27,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import InterfaceError, OperationalError, ProgrammingError
+from django.db.models import Model, QuerySet
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rich import box
 from rich.console import Console, RenderableType
@@ -35,6 +36,7 @@ from typer import Abort, Option, confirm
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+Row = TypeVar("Row", bound=Model)
 
 AsJson = Annotated[bool, Option("--json", help="For programs: JSON on stdout.")]
 Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask.")]
@@ -110,6 +112,19 @@ def _unreachable(server: str, error: Exception) -> CommandError:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
+
+
+def find(rows: QuerySet[Row], words: str, **key: object) -> Row:
+    """Return the row with this key; `words` name it to a person.
+
+    Raises:
+        ObjectDoesNotExist: there is none, in words; the model's own.
+    """
+    try:
+        return rows.get(**key)
+    except ObjectDoesNotExist as missing:
+        message = f"There is no {words}."
+        raise type(missing)(message) from None
 
 
 def ask(question: str) -> None:

@@ -14,7 +14,7 @@ from campaigns.api.serializers import CampaignSerializer
 from campaigns.errors import CampaignError
 from campaigns.models import PushCampaign
 from campaigns.queries import Stats, stats_of
-from devices.terminal import duration, say_facts, say_json, telling_refusals
+from devices.terminal import duration, find, say_facts, say_json, telling_refusals
 
 CampaignId = Annotated[
     int,
@@ -35,11 +35,7 @@ def find_campaign(campaign_id: int) -> PushCampaign:
     Raises:
         PushCampaign.DoesNotExist: there is none, in words.
     """
-    try:
-        return PushCampaign.objects.get(pk=campaign_id)
-    except PushCampaign.DoesNotExist:
-        message = f"There is no campaign {campaign_id}."
-        raise PushCampaign.DoesNotExist(message) from None
+    return find(PushCampaign.objects.all(), f"campaign {campaign_id}", pk=campaign_id)
 
 
 def account_of(campaign: PushCampaign, stats: Stats) -> dict[str, Any]:

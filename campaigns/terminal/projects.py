@@ -15,7 +15,7 @@ from campaigns.models import Lane
 from campaigns.states import CampaignStatus
 from devices import projects
 from devices.models import FcmProject
-from devices.terminal import AsJson, say_facts, say_json, say_table, telling_refusals
+from devices.terminal import AsJson, find, say_facts, say_json, say_table, telling_refusals
 from pushcore.credentials import ENCRYPTED_SCHEME
 
 ProjectId = Annotated[
@@ -81,11 +81,7 @@ def show(context: Context, project: ProjectId, *, json: AsJson = False) -> None:
 
 
 def _found(project_id: str) -> FcmProject:
-    try:
-        return FcmProject.objects.get(project_id=project_id)
-    except FcmProject.DoesNotExist:
-        message = f"There is no FCM project {project_id!r}."
-        raise FcmProject.DoesNotExist(message) from None
+    return find(FcmProject.objects.all(), f"FCM project {project_id!r}", project_id=project_id)
 
 
 def _say_project(command: BaseCommand, project: FcmProject, *, as_json: bool) -> None:

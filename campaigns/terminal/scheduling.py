@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.core.management.base import CommandError
 from django.utils import timezone
 from django_typer.completers.model import ModelObjectCompleter
 from django_typer.management import Context
@@ -23,7 +22,7 @@ from campaigns.schedules.api.serializers import (
 from campaigns.schedules.api.views import for_service
 from campaigns.schedules.models import Overlap, Schedule, ScheduleRun
 from campaigns.terminal.arguments import answering
-from devices.terminal import AsJson, ExitCode, Yes, ask, say_facts, say_json, say_table
+from devices.terminal import AsJson, Yes, ask, find, say_facts, say_json, say_table
 from devices.terminal_fields import checked, given
 
 ScheduleId = Annotated[
@@ -181,11 +180,7 @@ def delete(context: Context, schedule: ScheduleId, *, yes: Yes = False) -> None:
 
 
 def _found(schedule_id: int) -> Schedule:
-    try:
-        return Schedule.objects.get(pk=schedule_id)
-    except Schedule.DoesNotExist:
-        message = f"There is no schedule {schedule_id}."
-        raise CommandError(message, returncode=ExitCode.MISSING) from None
+    return find(Schedule.objects.all(), f"schedule {schedule_id}", pk=schedule_id)
 
 
 def _say_schedule(context: Context, schedule: Schedule, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from campaigns.notifications.api.serializers import ChannelSerializer
 from campaigns.notifications.channels import ChannelError
 from campaigns.notifications.models import Channel
 from campaigns.notifications.sealing import Sealed
-from devices.terminal import say_facts, say_json, telling_refusals
+from devices.terminal import find, say_facts, say_json, telling_refusals
 
 ChannelId = Annotated[
     int,
@@ -32,11 +32,7 @@ def find_channel(channel_id: int) -> Channel:
     Raises:
         Channel.DoesNotExist: there is none, in words.
     """
-    try:
-        return Channel.objects.get(pk=channel_id)
-    except Channel.DoesNotExist:
-        message = f"There is no channel {channel_id}."
-        raise Channel.DoesNotExist(message) from None
+    return find(Channel.objects.all(), f"channel {channel_id}", pk=channel_id)
 
 
 def say_channel(command: BaseCommand, channel: Channel, *, as_json: bool, secret: str = "") -> None:

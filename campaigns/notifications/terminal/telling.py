@@ -15,7 +15,7 @@ from campaigns.notifications import channels
 from campaigns.notifications.api.serializers import NoticeDeliverySerializer
 from campaigns.notifications.models import Delivery, DeliveryState
 from campaigns.notifications.terminal.arguments import ChannelId, answering, find_channel
-from devices.terminal import AsJson, ExitCode, say_facts, say_json, say_table
+from devices.terminal import AsJson, ExitCode, find, say_facts, say_json, say_table
 
 DeliveryId = Annotated[
     int,
@@ -77,11 +77,9 @@ def replay(context: Context, delivery: DeliveryId, *, json: AsJson = False) -> N
 
 
 def _found(delivery_id: int) -> Delivery:
-    try:
-        return Delivery.objects.select_related("notice").get(pk=delivery_id)
-    except Delivery.DoesNotExist:
-        message = f"There is no delivery {delivery_id}."
-        raise Delivery.DoesNotExist(message) from None
+    return find(
+        Delivery.objects.select_related("notice"), f"delivery {delivery_id}", pk=delivery_id
+    )
 
 
 def _in_a_row(shown: Mapping[str, Any]) -> list[object]:

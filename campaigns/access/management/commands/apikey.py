@@ -14,7 +14,7 @@ from campaigns.access import keys
 from campaigns.access.api.serializers import MAX_OVERLAP, ApiKeySerializer
 from campaigns.access.models import ApiKey
 from campaigns.access.scopes import Scope
-from devices.terminal import AsJson, say_facts, say_json, say_table, telling_refusals
+from devices.terminal import AsJson, find, say_facts, say_json, say_table, telling_refusals
 
 app: Typer[..., None] = Typer(help="Keys for programs that call the API.", no_args_is_help=True)
 answering = telling_refusals(keys.KeyRefused)
@@ -107,11 +107,7 @@ def revoke(context: Context, key: KeyId, *, json: AsJson = False) -> None:
 
 
 def _user(username: str) -> User:
-    try:
-        return User.objects.get(username=username)
-    except User.DoesNotExist:
-        message = f"There is no user {username}."
-        raise User.DoesNotExist(message) from None
+    return find(User.objects.all(), f"user {username}", username=username)
 
 
 def _say_issued(context: Context, key: ApiKey, text: str, *, as_json: bool) -> None:

@@ -30,6 +30,7 @@ from devices.terminal import (
     AsJson,
     Yes,
     ask,
+    find,
     say_facts,
     say_json,
     say_table,
@@ -205,11 +206,7 @@ def _named(segment_id: int | None) -> Segment:
 
 
 def _found(segment_id: int) -> Segment:
-    try:
-        return Segment.objects.get(pk=segment_id)
-    except Segment.DoesNotExist:
-        message = f"There is no segment {segment_id}."
-        raise Segment.DoesNotExist(message) from None
+    return find(Segment.objects.all(), f"segment {segment_id}", pk=segment_id)
 
 
 def _checked_rules(rules: dict[str, Any]) -> object:

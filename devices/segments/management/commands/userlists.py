@@ -23,6 +23,7 @@ from devices.terminal import (
     ExitCode,
     Yes,
     ask,
+    find,
     say_facts,
     say_json,
     say_table,
@@ -132,11 +133,7 @@ def _format_of(path: Path, said: ListFormat | None) -> ListFormat:
 
 
 def _found(list_id: int) -> UserList:
-    try:
-        return UserList.objects.get(pk=list_id)
-    except UserList.DoesNotExist:
-        message = f"There is no list {list_id}."
-        raise UserList.DoesNotExist(message) from None
+    return find(UserList.objects.all(), f"list {list_id}", pk=list_id)
 
 
 def _as_dict(record: UserList) -> dict[str, Any]:
