@@ -25,6 +25,8 @@ from pushcore.messages import Platform
 FIRST_SLICE_BATCHES = 20
 """Small, so that the first messages leave while the rest is being planned."""
 SLICE_BATCHES = 400
+"""At most; until then each slice has twice of what its lane has so far, so that of many lanes the
+last one need not wait for much of the first before it goes on."""
 
 _WRITE_SLICE = """
 WITH audience AS ({audience} LIMIT %s),
@@ -103,7 +105,7 @@ def plan_next_slice(*, campaign: PushCampaign, lane_id: int, now: datetime) -> S
         lane = Lane.objects.select_for_update().filter(pk=lane_id, planned_at=None).first()
         if lane is None:
             return None
-        limit = SLICE_BATCHES if lane.planned_batches else FIRST_SLICE_BATCHES
+        limit = min(SLICE_BATCHES, 2 * lane.planned_batches or FIRST_SLICE_BATCHES)
         batches, devices, through_id = _write_slice(campaign, lane, limit=limit, now=now)
         is_last = through_id is None
         Lane.objects.filter(pk=lane_id).update(

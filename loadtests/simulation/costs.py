@@ -7,7 +7,8 @@ from dataclasses import dataclass
 BATCH = 500
 """Devices of a batch (`settings.BATCH_SIZE`)."""
 FIRST_SLICE, SLICE = 20, 400
-"""Batches planned before the first is published, and in each step after (`campaigns.planner`)."""
+"""Batches of a lane's first slice, and of the largest; until then each has twice of what the lane
+has so far (`campaigns.planner`)."""
 MICROS = BATCH * 1e-6
 """Seconds a batch, of a microsecond a message."""
 

@@ -89,9 +89,18 @@ class _Project:
 
     def __init__(self, bundles: int, seconds_per_bundle: float) -> None:
         self.unplanned = bundles
+        self.planned = 0
         self.waiting = 0
         self.free_at = 0.0
         self._seconds_per_bundle = seconds_per_bundle
+
+    def plan(self, size: float) -> int:
+        """Take the next slice's bundles, each of so many batches, out of what is unplanned."""
+        batches = min(SLICE, 2 * self.planned * size or FIRST_SLICE)
+        bundles = min(self.unplanned, max(1, round(batches / size)))
+        self.unplanned -= bundles
+        self.planned += bundles
+        return bundles
 
     def take(self, now: float) -> float:
         """Take a bundle; return how long it has to wait."""
@@ -158,15 +167,12 @@ class _Run:
 
     def _plan(self) -> Steps:
         """Plan the projects in turns, so that each has something to send at once."""
-        step = FIRST_SLICE
         while unplanned := [project for project in self._projects if project.unplanned]:
             for project in unplanned:
-                bundles = min(project.unplanned, max(1, round(step / self._size)))
+                bundles = project.plan(self._size)
                 yield from self._plan_some(bundles)
-                project.unplanned -= bundles
                 project.waiting += bundles
                 yield self._planned.put(bundles)
-            step = SLICE
 
     def _plan_some(self, bundles: int) -> Steps:
         began_at, costs, batches = self._env.now, self._fleet.costs, self._size * bundles

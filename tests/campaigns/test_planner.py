@@ -86,6 +86,15 @@ def test_a_plan_grows_slice_by_slice_and_the_first_is_small(small_slices: None) 
     assert (lane.planned_batches, lane.planned_at is not None) == (4, True)
 
 
+def test_slices_grow_with_what_is_planned_up_to_a_limit(
+    small_slices: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planner, "SLICE_BATCHES", 10)
+    make_devices(make_project(), 60)
+    [lane] = start(make_campaign())
+    assert [written.batches for written in plan_rest(lane)] == [1, 2, 6, 10, 10, 1]
+
+
 def test_a_plan_is_complete_only_when_nobody_is_left(small_slices: None) -> None:
     make_devices(make_project(), 6)
     [lane] = start(make_campaign())
