@@ -53,9 +53,7 @@ class PageSerializer(WantedSerializer):
     cursor = serializers.RegexField(
         r"^\d{1,18}\.\d{1,9}\.\d{1,4}$", required=False, help_text="As `next` has it."
     )
-    page_size = serializers.IntegerField(
-        min_value=1, default=PAGE_SIZE, help_text=f"Not more than {MAX_PAGE_SIZE} are given."
-    )
+    page_size = serializers.IntegerField(min_value=1, max_value=MAX_PAGE_SIZE, default=PAGE_SIZE)
 
     def place(self) -> Place:
         """Return where the page begins."""
@@ -64,7 +62,7 @@ class PageSerializer(WantedSerializer):
 
     def size(self) -> int:
         """Return how many deliveries the page holds at most."""
-        return min(int(self.validated_data["page_size"]), MAX_PAGE_SIZE)
+        return int(self.validated_data["page_size"])
 
 
 class FileSerializer(WantedSerializer):

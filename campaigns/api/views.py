@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import drafts, services
-from campaigns.api.deliveries import DeliveryActions
+from campaigns.api.deliveries import DeliveryActions, FileSerializer, PageSerializer
 from campaigns.api.filters import CampaignFilter
 from campaigns.api.pagination import CampaignPages
 from campaigns.api.rehearsal import RehearsalActions
@@ -34,10 +34,12 @@ from campaigns.idempotency.http import idempotent
 from campaigns.models import PushCampaign
 from campaigns.queries import STATS_FIELDS, Stats, active_campaigns, stats_of, stats_of_each
 from devices.api.bodies import takes_nothing
+from devices.api.queries import HeardQuery, Parameters, parameters_of
 from devices.api.versions import Versioned, if_match
 
 
 class CampaignViewSet(
+    HeardQuery,
     RehearsalActions,
     DeliveryActions,
     mixins.ListModelMixin,
@@ -74,6 +76,12 @@ class CampaignViewSet(
         "export_deliveries": 100,
         "estimate": 20,
         "test": 20,
+    }
+    parameters: ClassVar[dict[str, Parameters]] = {
+        "list": parameters_of(CampaignFilter, CampaignPages),
+        "stats": parameters_of(StatsQuerySerializer),
+        "deliveries": parameters_of(PageSerializer),
+        "export_deliveries": parameters_of(FileSerializer),
     }
     version_fields = CampaignSerializer.VERSION_FIELDS
     queryset = PushCampaign.objects.order_by("-pk")

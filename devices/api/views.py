@@ -25,6 +25,7 @@ from devices.api.parsers import (
     NdjsonFileParser,
     NdjsonRowsParser,
 )
+from devices.api.queries import HeardQuery, Parameters, parameters_of
 from devices.api.serializers import (
     BulkResultSerializer,
     ChangesSerializer,
@@ -42,6 +43,7 @@ Result = TypeVar("Result")
 
 
 class DeviceViewSet(
+    HeardQuery,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     Versioned,
@@ -56,6 +58,9 @@ class DeviceViewSet(
         "partial_update": "devices:write",
         "destroy": "devices:write",
         "bulk": "devices:write",
+    }
+    parameters: ClassVar[dict[str, Parameters]] = {
+        "list": parameters_of(DeviceFilter, NewestFirst),
     }
     version_fields = CHANGEABLE
     queryset = DeviceToken.objects.select_related("project")
@@ -131,6 +136,7 @@ class DeviceViewSet(
 
 
 class ImportViewSet(
+    HeardQuery,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     viewsets.GenericViewSet[DeviceImport],
@@ -144,6 +150,10 @@ class ImportViewSet(
         "rejects": "devices:read",
     }
     throttle_costs: ClassVar[dict[str, int]] = {"create": 100}
+    parameters: ClassVar[dict[str, Parameters]] = {
+        "list": parameters_of(NewestFirst),
+        "create": {"project": False},
+    }
     queryset = DeviceImport.objects.select_related("project").order_by("-pk")
     serializer_class = ImportSerializer
     parser_classes = [CsvFileParser, NdjsonFileParser]

@@ -14,6 +14,7 @@ from rest_framework import mixins, serializers, viewsets
 from campaigns.access.tracked import TRACKED
 from devices.api.filters import MomentFilter
 from devices.api.pagination import NewestFirst
+from devices.api.queries import HeardQuery, Parameters, parameters_of
 
 _ACTIONS: Final = {
     "create": LogEntry.Action.CREATE,
@@ -91,10 +92,11 @@ class EntryFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
         return entries.filter(action=_ACTIONS[value])
 
 
-class AuditLogViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[LogEntry]):
+class AuditLogViewSet(HeardQuery, mixins.ListModelMixin, viewsets.GenericViewSet[LogEntry]):
     """The audit trail, newest first."""
 
     required_scopes: ClassVar[dict[str, str]] = {"list": "admin"}
+    parameters: ClassVar[dict[str, Parameters]] = {"list": parameters_of(EntryFilter, NewestFirst)}
     queryset = LogEntry.objects.select_related("actor", "content_type").order_by("-pk")
     serializer_class = EntrySerializer
     filterset_class = EntryFilter

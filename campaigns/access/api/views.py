@@ -26,6 +26,7 @@ from campaigns.access.api.serializers import (
 from campaigns.access.models import ApiKey
 from devices.api.bodies import takes_nothing
 from devices.api.pagination import NewestFirst
+from devices.api.queries import HeardQuery, Parameters, parameters_of
 
 Result = TypeVar("Result")
 
@@ -38,6 +39,7 @@ class KeyConflict(APIException):
 
 
 class ApiKeyViewSet(
+    HeardQuery,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     viewsets.GenericViewSet[ApiKey],
@@ -51,6 +53,7 @@ class ApiKeyViewSet(
         "rotate": "admin",
         "revoke": "admin",
     }
+    parameters: ClassVar[dict[str, Parameters]] = {"list": parameters_of(NewestFirst)}
     queryset = ApiKey.objects.order_by("-pk")
     serializer_class = ApiKeySerializer
     pagination_class = NewestFirst

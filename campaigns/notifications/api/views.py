@@ -10,7 +10,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, ValidationError
@@ -29,6 +29,8 @@ from campaigns.notifications.api.serializers import (
     SecretSerializer,
 )
 from campaigns.notifications.models import Channel, Delivery, DeliveryState
+from devices.api.bodies import takes_nothing
+from devices.api.queries import HeardQuery, Parameters, parameters_of
 
 Result = TypeVar("Result")
 
@@ -51,6 +53,7 @@ class DeliveryFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
 
 
 class ChannelViewSet(
+    HeardQuery,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.DestroyModelMixin,
@@ -63,6 +66,10 @@ class ChannelViewSet(
     pagination_class = CampaignPages
     filter_backends = []
     lookup_value_regex = r"\d{1,18}"
+    parameters: ClassVar[dict[str, Parameters]] = {
+        "list": parameters_of(CampaignPages),
+        "deliveries": parameters_of(DeliveryFilter, CampaignPages),
+    }
     required_scopes: ClassVar[dict[str, str]] = dict.fromkeys(
         [
             "list",
@@ -103,6 +110,7 @@ class ChannelViewSet(
 
     @extend_schema(request=None, responses={200: NoticeDeliverySerializer})
     @action(detail=True, methods=["post"])
+    @takes_nothing
     def test(self, request: Request, pk: str) -> Response:
         """Tell the channel that this is a test, and say at once what came of it."""
         made = _checked(lambda: channels.test_channel(channel_id=int(pk), clock=timezone.now))
@@ -120,7 +128,10 @@ class ChannelViewSet(
         )
         return Response({"secret": secret})
 
-    @extend_schema(responses={200: NoticeDeliverySerializer(many=True)})
+    @extend_schema(
+        parameters=[OpenApiParameter("state", enum=DeliveryState.values, many=True)],
+        responses={200: NoticeDeliverySerializer(many=True)},
+    )
     @action(detail=True, methods=["get"])
     def deliveries(self, request: Request, pk: str) -> Response:
         """List what the channel was told, the newest first, with every try."""
@@ -139,6 +150,7 @@ class ChannelViewSet(
 
     @extend_schema(request=None, responses={202: NoticeDeliverySerializer})
     @action(detail=True, methods=["post"], url_path=r"deliveries/(?P<delivery_id>\d{1,18})/replay")
+    @takes_nothing
     def replay(self, request: Request, pk: str, delivery_id: str) -> Response:
         """Have a notice delivered once more."""
         wanted = get_object_or_404(Delivery, pk=delivery_id, channel=self.get_object())

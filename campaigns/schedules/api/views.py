@@ -28,6 +28,7 @@ from campaigns.schedules.api.serializers import (
 )
 from campaigns.schedules.models import RunOutcome, Schedule, ScheduleRun
 from devices.api.bodies import takes_nothing
+from devices.api.queries import HeardQuery, Parameters, parameters_of
 from devices.api.versions import Versioned, if_match
 
 
@@ -41,7 +42,9 @@ class RunFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
         fields: list[str] = []
 
 
-class ScheduleViewSet(mixins.ListModelMixin, Versioned, viewsets.GenericViewSet[Schedule]):
+class ScheduleViewSet(
+    HeardQuery, mixins.ListModelMixin, Versioned, viewsets.GenericViewSet[Schedule]
+):
     """Campaigns that come again."""
 
     required_scopes: ClassVar[dict[str, str]] = {
@@ -55,6 +58,10 @@ class ScheduleViewSet(mixins.ListModelMixin, Versioned, viewsets.GenericViewSet[
         "destroy": "campaigns:send",
         "pause": "campaigns:send",
         "resume": "campaigns:send",
+    }
+    parameters: ClassVar[dict[str, Parameters]] = {
+        "list": parameters_of(CampaignPages),
+        "runs": parameters_of(RunFilter, CampaignPages),
     }
     version_fields = ScheduleDetailSerializer.VERSION_FIELDS
     queryset = Schedule.objects.order_by("-pk")

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from devices.api.bodies import takes_nothing
 from devices.api.pagination import NewestFirst
+from devices.api.queries import HeardQuery, Parameters, parameters_of
 from devices.api.serializers import DeviceSerializer
 from devices.api.uploads import rejects_of, upload_refusals, uploaded
 from devices.api.versions import Versioned, if_match
@@ -47,6 +48,7 @@ class Conflict(APIException):
 
 
 class SegmentViewSet(
+    HeardQuery,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     Versioned,
@@ -67,6 +69,7 @@ class SegmentViewSet(
         "sample_saved": "devices:read",
     }
     throttle_costs: ClassVar[dict[str, int]] = {"estimate": 20, "estimate_saved": 20}
+    parameters: ClassVar[dict[str, Parameters]] = {"list": parameters_of(NewestFirst)}
     version_fields = SegmentSerializer.VERSION_FIELDS
     queryset = Segment.objects.prefetch_related(SHOWN_MEMBERSHIPS).order_by("-pk")
     serializer_class = SegmentSerializer
@@ -144,6 +147,7 @@ class SegmentViewSet(
 
 
 class UserListViewSet(
+    HeardQuery,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     viewsets.GenericViewSet[UserList],
@@ -158,6 +162,10 @@ class UserListViewSet(
         "rejects": "devices:read",
     }
     throttle_costs: ClassVar[dict[str, int]] = {"create": 100}
+    parameters: ClassVar[dict[str, Parameters]] = {
+        "list": parameters_of(NewestFirst),
+        "create": parameters_of(NewListSerializer),
+    }
     queryset = UserList.objects.order_by("-pk")
     serializer_class = UserListSerializer
     parser_classes = [TextIdsParser, CsvIdsParser, NdjsonIdsParser]

@@ -88,14 +88,9 @@ def test_pages_follow_each_other_without_gap_or_repeat(
 
 
 @pytest.mark.parametrize("position", ["p=abc", "p=1%27", "p=-1", "p=" + "9" * 30, "o=-1", "\xff"])
-def test_a_cursor_that_is_none_is_404(staff: APIClient, position: str) -> None:
+def test_a_cursor_that_is_none_is_refused(staff: APIClient, position: str) -> None:
     cursor = base64.b64encode(position.encode("latin-1")).decode()
-    assert staff.get("/api/devices/", {"cursor": cursor}).status_code == 404
-
-
-def test_a_page_has_a_thousand_at_most(staff: APIClient, project: FcmProject) -> None:
-    make_devices(project, 1_001)
-    assert len(found(staff, page_size="5000")) == 1_000
+    assert staff.get("/api/devices/", {"cursor": cursor}).status_code == 400
 
 
 def test_a_longer_list_takes_no_more_queries(staff: APIClient, project: FcmProject) -> None:
