@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 START_TIMEOUT_S = 120.0
 WEB_PROCESSES = 2
 """A short request that meets a long one in the same process waits for its Python."""
+WEB_THREADS = 8
+"""Of each: no short request waits for a thread because long ones wait for the database."""
+WEB_THREAD_IDLE_S = 600
+"""As long as its connection to the database, which ends with it, and is dear to make anew."""
 WORKERS_NICENESS = 10
 """Who waits for an answer of the API goes before messages, where there are too few processors."""
 QUEUES = "rescue,high_priority,notices,default,low_priority"
@@ -169,7 +173,8 @@ def _start_web(children: Children, *, port: int, with_pages: bool) -> None:
     children.start(
         "web",
         *("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", str(WEB_PROCESSES), "--blocking-threads", "2", "--no-ws", *static),
+        *("--workers", str(WEB_PROCESSES), "--blocking-threads", str(WEB_THREADS)),
+        *("--blocking-threads-idle-timeout", str(WEB_THREAD_IDLE_S), "--no-ws", *static),
         "settings.wsgi:application",
     )
 
