@@ -6,6 +6,7 @@ is started: whoever calls the services gets every problem at once, by the names 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -115,7 +116,7 @@ def refuse_unfit(campaign: PushCampaign, *, now: datetime) -> None:
     """
     problems = [
         *audience_problems(campaign),
-        *map(_in_our_words, validate(campaign.content(), now=now)),
+        *(_in_our_words(one, campaign) for one in validate(campaign.content(), now=now)),
         *_expiry_problems(campaign, now=now),
         *_timezone_problems(campaign),
     ]
@@ -135,13 +136,23 @@ def _timezone_problems(campaign: PushCampaign) -> Iterator[Problem]:
         yield Problem("timezone", "unknown", words)
 
 
-_OUR_NAMES = {"body": "message", "data": "data_payload", "content": "non_field_errors"}
-"""The engine's name of a field → the campaign's; the size is a matter of all fields together."""
+_OUR_NAMES = {"body": "message", "data": "data_payload", "content": "platform_overrides"}
+"""The engine's name of a field → the campaign's. What cannot be written as JSON stands in the
+overrides, as all other fields are texts."""
+_WEIGH = ("message", "data_payload", "platform_overrides")
 
 
-def _in_our_words(problem: Problem) -> Problem:
+def _in_our_words(problem: Problem, campaign: PushCampaign) -> Problem:
     field, dot, key = problem.field.partition(".")
+    if problem.code == "too_large" and field == "content":
+        return problem._replace(field=_heaviest(campaign))
     return problem._replace(field=_OUR_NAMES.get(field, field) + dot + key)
+
+
+def _heaviest(campaign: PushCampaign) -> str:
+    """Return the field to begin with where all of them together are too large."""
+    texts = {name: json.dumps(getattr(campaign, name), ensure_ascii=False) for name in _WEIGH}
+    return max(texts, key=lambda name: len(texts[name].encode(errors="replace")))
 
 
 def _locked(campaign_id: int, statuses: set[str] | frozenset[str], *, move: str) -> PushCampaign:

@@ -15,7 +15,7 @@ from campaigns.models import PushCampaign
 from campaigns.states import CampaignStatus
 
 STATS_FIELDS: Final = (
-    *("status", "status_reason", "started_at", "completed_at", "local_time"),
+    *("title", "status", "status_reason", "started_at", "completed_at", "local_time"),
     *("total_recipients", "sent_count", "success_count", "failure_count", "invalid_count"),
     *("unknown_count", "skipped_count", "rate_limit_per_second"),
 )

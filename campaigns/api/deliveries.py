@@ -27,7 +27,10 @@ class WantedSerializer(serializers.Serializer[Any]):
     """Which deliveries."""
 
     status = serializers.MultipleChoiceField(
-        choices=PushLog.Status.choices, required=False, help_text="May be given several times."
+        choices=PushLog.Status.choices,
+        required=False,
+        help_text="May be given several times.",
+        error_messages={"invalid_choice": f"Must be one of {', '.join(PushLog.Status.values)}."},
     )
     device = serializers.IntegerField(
         min_value=1, max_value=2**63 - 1, required=False, help_text="The device's id here."

@@ -27,6 +27,7 @@ from rest_framework.exceptions import (
     ParseError,
     ValidationError,
 )
+from rest_framework.settings import api_settings
 
 from campaigns.errors import FieldsRefused, IllegalMove, ScheduledInPast
 from campaigns.models import PushCampaign
@@ -77,7 +78,7 @@ class Formatter(ExceptionFormatter):
     def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
         """Return the body; names that nobody can write down (half a surrogate pair) become `?`."""
         for error in error_response.errors:
-            error.attr = _writable(error.attr) if error.attr is not None else None
+            error.attr = _place(error.attr)
             error.detail = _writable(error.detail)
         body: dict[str, Any] = super().format_error_response(error_response)
         return body | getattr(self.exc, "further", {}) | {"request_id": get_guid()}
@@ -92,6 +93,12 @@ def _in_words(exc: Exception) -> Exception:
     if isinstance(exc, SuspiciousOperation):
         return ParseError("The request is not acceptable.")
     return exc
+
+
+def _place(attr: str | None) -> str | None:
+    """Return the path of the field; DRF has a name of its own for what no field is to blame for."""
+    path = (attr or "").removesuffix(api_settings.NON_FIELD_ERRORS_KEY).rstrip(".")
+    return _writable(path) or None
 
 
 def _writable(text: str) -> str:

@@ -9,7 +9,7 @@ from django_filters import rest_framework as filters
 
 from campaigns.models import PushCampaign
 from campaigns.states import CampaignStatus
-from devices.api.filters import MomentFilter
+from devices.api.filters import MomentFilter, WordsFilter
 from pushcore.messages import Priority
 
 ORDERINGS = ("id", "created_at", "scheduled_at", "started_at", "completed_at", "title")
@@ -35,8 +35,8 @@ class _Ordering(filters.OrderingFilter):  # type: ignore[misc]  # ships no types
 class CampaignFilter(filters.FilterSet):  # type: ignore[misc]  # as above
     """Filters that all have to hold; `status` and `priority` may be given several times."""
 
-    status = filters.MultipleChoiceFilter(choices=CampaignStatus.choices)
-    priority = filters.MultipleChoiceFilter(choices=[(one.value, one.value) for one in Priority])
+    status = WordsFilter(choices=CampaignStatus.choices)
+    priority = WordsFilter(choices=[(one.value, one.value) for one in Priority])
     created_by = filters.NumberFilter(
         field_name="created_by_id", min_value=1, max_value=2**31 - 1, label="The author's id."
     )
@@ -45,7 +45,10 @@ class CampaignFilter(filters.FilterSet):  # type: ignore[misc]  # as above
     scheduled_after = MomentFilter("scheduled_at", "gte", label="Then or later.")
     scheduled_before = MomentFilter("scheduled_at", "lt", label="Earlier than that.")
     search = filters.CharFilter(method="find", label="A part of title or message, in any case.")
-    ordering = _Ordering(fields=[(name, name) for name in ORDERINGS])
+    ordering = _Ordering(
+        fields=[(name, name) for name in ORDERINGS],
+        error_messages={"invalid_choice": f"Must be of {', '.join(ORDERINGS)}, with or without -."},
+    )
 
     class Meta:
         model = PushCampaign

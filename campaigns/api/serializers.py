@@ -42,7 +42,8 @@ class UserIdsField(serializers.ListField):
 
     child = serializers.CharField(max_length=255)
     default_error_messages = {
-        "too_many": "{count} user ids are more than the {limit} that one campaign may name."
+        "too_many": "{count} user ids are more than the {limit} that one campaign may name: "
+        "upload them as a list, and name that in `user_list`."
     }
 
     def to_internal_value(self, data: Any) -> list[str]:
@@ -130,7 +131,11 @@ class CampaignSerializer(Strict, serializers.ModelSerializer[PushCampaign]):
             "created_by",
             "created_at",
         ]
-        extra_kwargs = {"rate_limit_per_second": {"min_value": 1}}
+        extra_kwargs = {
+            "rate_limit_per_second": {"min_value": 1},
+            "scheduled_at": {"error_messages": {"read_only": "It is set by /schedule/."}},
+            "status": {"error_messages": {"read_only": "It is moved by actions such as /send/."}},
+        }
 
     VERSION_FIELDS: ClassVar[frozenset[str]] = frozenset(
         {"status", "scheduled_at", *({*Meta.fields} - {"id", *Meta.read_only_fields})}
@@ -231,6 +236,7 @@ class StatsSerializer(serializers.Serializer[Any]):
     """How far a campaign is: total_recipients = sent + skipped + remaining, always."""
 
     campaign_id = serializers.IntegerField()
+    title = serializers.CharField()
     status = serializers.CharField()
     status_reason = serializers.CharField()
     total_recipients = serializers.IntegerField()

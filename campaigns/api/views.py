@@ -270,4 +270,5 @@ _BREAKDOWNS: dict[str, Callable[[PushCampaign], Sequence[PlatformCounts | ErrorC
 
 
 def _account(campaign: PushCampaign, stats: Stats) -> dict[str, Any]:
-    return dict(StatsSerializer({"campaign_id": campaign.pk} | asdict(stats)).data)
+    named = {"campaign_id": campaign.pk, "title": campaign.title}
+    return dict(StatsSerializer(named | asdict(stats)).data)

@@ -115,7 +115,10 @@ class MomentField(serializers.DateTimeField):
 class RowField(serializers.PrimaryKeyRelatedField[Any]):
     """The id of a row of ours."""
 
-    default_error_messages = {"does_not_exist": "There is none with the id {pk_value}."}
+    default_error_messages = {
+        "does_not_exist": "There is none with the id {pk_value}.",
+        "incorrect_type": "Must be an id, which is a whole number.",
+    }
 
 
 class OneOf(serializers.ChoiceField):
@@ -164,7 +167,8 @@ class Strict(serializers.Serializer[Any]):
             if name not in self.fields:
                 refused[name] = [serializers.ErrorDetail("There is no such field.", "unknown")]
             elif self.fields[name].read_only:
-                refused[name] = [serializers.ErrorDetail("It cannot be set.", "read_only")]
+                words = str(self.fields[name].error_messages.get("read_only", "It cannot be set."))
+                refused[name] = [serializers.ErrorDetail(words, "read_only")]
         return refused
 
 

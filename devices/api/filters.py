@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -11,6 +13,7 @@ from django_filters import rest_framework as filters
 from django_filters.fields import IsoDateTimeField
 
 from devices.models import DeviceToken
+from pushcore.messages import Platform
 
 
 class _MomentField(IsoDateTimeField):  # type: ignore[misc]  # ships no types
@@ -37,6 +40,24 @@ class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc]  # as above
     field_class = _MomentField
 
 
+def _known(choices: Iterable[tuple[str, object]]) -> dict[str, str]:
+    return {"invalid_choice": f"Must be one of {', '.join(word for word, _ in choices)}."}
+
+
+class WordFilter(filters.ChoiceFilter):  # type: ignore[misc]  # as above
+    """By one of a few words; whoever gives another is told which there are."""
+
+    def __init__(self, *, choices: Sequence[tuple[str, object]], **more: Any) -> None:
+        super().__init__(choices=choices, error_messages=_known(choices), **more)
+
+
+class WordsFilter(filters.MultipleChoiceFilter):  # type: ignore[misc]  # as above
+    """By any of several words, in the same way."""
+
+    def __init__(self, *, choices: Sequence[tuple[str, object]], **more: Any) -> None:
+        super().__init__(choices=choices, error_messages=_known(choices), **more)
+
+
 class _FlagField(forms.NullBooleanField):
     """Django's own takes whatever it does not know for no answer, and would show everything."""
 
@@ -58,6 +79,7 @@ class DeviceFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
 
     project = filters.CharFilter(field_name="project__project_id")
     user_id = filters.CharFilter()
+    platform = WordFilter(choices=[(one.value, one.value) for one in Platform])
     language = filters.CharFilter()
     country = filters.CharFilter()
     is_active = _FlagFilter(widget=forms.TextInput)

@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 
 from campaigns.access.tracked import TRACKED
-from devices.api.filters import MomentFilter
+from devices.api.filters import MomentFilter, WordFilter
 from devices.api.pagination import NewestFirst
 from devices.api.queries import HeardQuery, Parameters, parameters_of
 
@@ -74,12 +74,12 @@ _NAMES: Final[dict[Any, str]] = {model: name for name, model in TRACKED.items()}
 class EntryFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
     """Entries of one object, of one kind, by one person, or of a time."""
 
-    object_type = filters.ChoiceFilter(choices=[(name, name) for name in TRACKED], method="of_type")
+    object_type = WordFilter(choices=[(name, name) for name in TRACKED], method="of_type")
     object_id = filters.CharFilter(field_name="object_pk", max_length=255)
     actor = filters.NumberFilter(
         field_name="actor_id", min_value=1, max_value=2**31 - 1, decimal_places=0
     )
-    action = filters.ChoiceFilter(choices=[(name, name) for name in _ACTIONS], method="of_action")
+    action = WordFilter(choices=[(name, name) for name in _ACTIONS], method="of_action")
     since = MomentFilter(field_name="timestamp", lookup_expr="gte")
     until = MomentFilter(field_name="timestamp", lookup_expr="lt")
 

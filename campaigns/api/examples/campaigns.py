@@ -48,6 +48,7 @@ _SUMMARY: Final = {
 }
 _STATS: Final = {
     "campaign_id": 7,
+    "title": "Sale",
     "status": "processing",
     "status_reason": "",
     "total_recipients": 1_000_000,

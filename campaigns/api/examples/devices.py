@@ -91,7 +91,7 @@ DEVICES: Final[Mapping[str, Mapping[str, Any]]] = {
         {
             "total": 312_480,
             "platforms": {"android": 250_000, "ios": 62_480},
-            "exact": True,
+            "is_exact": True,
             "margin": 0,
         }
     ),

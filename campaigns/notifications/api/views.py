@@ -30,6 +30,7 @@ from campaigns.notifications.api.serializers import (
 )
 from campaigns.notifications.models import Channel, Delivery, DeliveryState
 from devices.api.bodies import takes_nothing
+from devices.api.filters import WordsFilter
 from devices.api.queries import HeardQuery, Parameters, parameters_of
 
 Result = TypeVar("Result")
@@ -45,7 +46,7 @@ class Conflict(APIException):
 class DeliveryFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
     """Which deliveries a list shows."""
 
-    state = filters.MultipleChoiceFilter(choices=DeliveryState.choices)
+    state = WordsFilter(choices=DeliveryState.choices)
 
     class Meta:
         model = Delivery

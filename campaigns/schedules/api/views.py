@@ -28,6 +28,7 @@ from campaigns.schedules.api.serializers import (
 )
 from campaigns.schedules.models import RunOutcome, Schedule, ScheduleRun
 from devices.api.bodies import takes_nothing
+from devices.api.filters import WordsFilter
 from devices.api.queries import HeardQuery, Parameters, parameters_of
 from devices.api.versions import Versioned, if_match
 
@@ -35,7 +36,7 @@ from devices.api.versions import Versioned, if_match
 class RunFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
     """Which runs a list shows."""
 
-    outcome = filters.MultipleChoiceFilter(choices=RunOutcome.choices)
+    outcome = WordsFilter(choices=RunOutcome.choices)
 
     class Meta:
         model = ScheduleRun

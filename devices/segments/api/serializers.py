@@ -107,8 +107,8 @@ class ReachSerializer(serializers.Serializer[Any]):
 
     total = serializers.IntegerField()
     platforms = serializers.DictField(child=serializers.IntegerField())
-    exact = serializers.BooleanField(
-        source="is_exact", help_text="Counted; else estimated from a part of the devices."
+    is_exact = serializers.BooleanField(
+        help_text="Counted; else estimated from a part of the devices."
     )
     margin = serializers.IntegerField(
         help_text="`total` is within so many of it, nineteen times out of twenty."

@@ -221,10 +221,46 @@ def test_an_override_of_an_unknown_platform_is_named(staff: APIClient) -> None:
 
 def test_a_payload_over_4096_bytes_is_refused_with_its_size(staff: APIClient) -> None:
     complaints = refused(staff, data_payload={"k": "v" * 4_096})
-    [message] = complaints.pop("non_field_errors")
+    [message] = complaints.pop("data_payload")
     assert complaints == {}
     assert message.endswith("bytes, FCM takes 4096.")
     assert int(message.split()[3]) > 4_096
+
+
+@pytest.mark.parametrize(
+    ("fields", "heaviest"),
+    [
+        ({"message": "я" * 2_100, "data_payload": {"k": "v" * 2_200}}, "message"),
+        ({"message": "a" * 2_100, "data_payload": {"k": "v" * 2_200}}, "data_payload"),
+        ({"platform_overrides": {"apns": {"k": "v" * 4_096}}}, "platform_overrides"),
+    ],
+)
+def test_of_what_is_too_large_together_the_largest_is_named(
+    staff: APIClient, fields: dict[str, Any], heaviest: str
+) -> None:
+    assert list(refused(staff, **fields)) == [heaviest]
+
+
+def test_an_override_that_no_json_can_hold_is_named(staff: APIClient) -> None:
+    overrides = {"android": {"notification": {"notification_count": 2**64}}}
+    assert list(refused(staff, platform_overrides=overrides)) == ["platform_overrides"]
+
+
+def test_whoever_writes_what_an_action_sets_is_told_of_the_action(staff: APIClient) -> None:
+    assert refused(staff, scheduled_at="2030-01-01T00:00:00Z", status="scheduled") == {
+        "scheduled_at": ["It is set by /schedule/."],
+        "status": ["It is moved by actions such as /send/."],
+    }
+
+
+def test_a_reference_that_is_no_id_is_refused_in_plain_words(staff: APIClient) -> None:
+    complaints = refused(staff, target_all=False, segment="lapsed")
+    assert complaints == {"segment": ["Must be an id, which is a whole number."]}
+
+
+def test_where_no_field_is_to_blame_none_is_named(staff: APIClient) -> None:
+    [error] = staff.post("/api/campaigns/", [], format="json").json()["errors"]
+    assert (error["attr"], error["code"]) == (None, "invalid")
 
 
 def test_several_faults_are_told_at_once(staff: APIClient) -> None:

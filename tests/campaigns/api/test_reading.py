@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.django_db
 
 STATS = [
     "campaign_id",
+    "title",
     "status",
     "status_reason",
     "total_recipients",
@@ -38,9 +41,9 @@ STATS = [
 ]
 
 
-def running_campaign(devices: int = 3) -> PushCampaign:
+def running_campaign(devices: int = 3, **fields: Any) -> PushCampaign:
     make_devices(make_project(), devices)
-    campaign = make_campaign()
+    campaign = make_campaign(**fields)
     start_and_plan(campaign)
     return campaign
 
@@ -67,6 +70,7 @@ def test_stats_of_a_draft_are_zeroes(staff: APIClient) -> None:
     answer = staff.get(f"/api/campaigns/{campaign.pk}/stats/").json()
     assert answer == dict.fromkeys(STATS, 0) | {
         "campaign_id": campaign.pk,
+        "title": "Sale",
         "status": "draft",
         "status_reason": "",
         "eta_seconds": None,
@@ -96,7 +100,7 @@ def test_stats_add_up_while_the_campaign_runs(staff: APIClient) -> None:
     batch, *_ = start_and_plan(campaign)
     settle_all(batch, Outcome.FAILED)
     answer = staff.get(f"/api/campaigns/{campaign.pk}/stats/").json()
-    account = {key: answer[key] for key in STATS[3:12]}
+    account = {key: answer[key] for key in STATS[4:13]}
     assert account == {
         "total_recipients": 1_200,
         "sent": 500,
@@ -122,13 +126,14 @@ def test_stats_cost_the_same_statements_whatever_the_audience(
 
 
 def test_active_lists_what_is_being_sent_or_paused(staff: APIClient) -> None:
-    running, paused = running_campaign(), running_campaign()
+    running, paused = running_campaign(title="Winter"), running_campaign()
     PushCampaign.objects.filter(pk=paused.pk).update(status="paused")
     make_campaign()
     for ended in ("completed", "cancelled", "failed"):
         PushCampaign.objects.filter(pk=make_campaign().pk).update(status=ended)
     answer = staff.get("/api/campaigns/active/").json()
-    assert sorted(one["campaign_id"] for one in answer) == [running.pk, paused.pk]
+    titles = {one["campaign_id"]: one["title"] for one in answer}
+    assert titles == {running.pk: "Winter", paused.pk: "Sale"}
     assert list(answer[0]) == STATS
 
 

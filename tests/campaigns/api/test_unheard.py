@@ -10,6 +10,7 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
+from campaigns.api.filters import ORDERINGS
 from tests.answers import complaints_in
 from tests.cast import make_campaign, make_devices, make_project
 
@@ -120,6 +121,33 @@ def test_a_page_size_that_is_none_is_refused(staff: APIClient, path: str, most: 
         str(most + 1): {"page_size": [f"Ensure this value is less than or equal to {most}."]},
     }
     assert staff.get(address, {"page_size": most}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "words"),
+    [
+        ("campaigns/", "priority", "Must be one of high, normal, low."),
+        (
+            "campaigns/",
+            "ordering",
+            f"Must be of {', '.join(ORDERINGS)}, with or without -.",
+        ),
+        ("devices/", "platform", "Must be one of android, ios, web."),
+        ("audit-log/", "action", "Must be one of create, update, delete."),
+        (
+            "campaigns/{campaign}/deliveries/",
+            "status",
+            "Must be one of pending, success, invalid, failed, unknown, skipped.",
+        ),
+    ],
+)
+def test_a_word_that_is_none_of_a_few_is_answered_with_those(
+    staff: APIClient, address: str, name: str, words: str
+) -> None:
+    path = "/api/" + address.format(campaign=make_campaign().pk)
+    answer = staff.get(path, {name: "lost"})
+    assert answer.status_code == 400
+    assert complaints_in(answer.json()) == {name: [words]}
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "last"])

@@ -92,7 +92,7 @@ def test_the_reach_is_told_by_platform(call: Call, project: FcmProject) -> None:
     reach = {
         "total": 2,
         "platforms": {"android": 0, "ios": 0, "web": 2},
-        "exact": True,
+        "is_exact": True,
         "margin": 0,
     }
     assert call("POST", f"{PATH}estimate/", {"rules": WEB}) == (200, reach)
