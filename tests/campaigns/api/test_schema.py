@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
+from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from rest_framework.test import APIClient
@@ -121,6 +123,16 @@ def test_neither_page_nor_description_is_for_strangers(
     assert anonymous.get("/api/schema/").status_code == 401
     for path in ("/api/docs/", "/api/schema/"):
         assert outsider.get(path).status_code == 403
+
+
+@pytest.mark.django_db
+def test_a_person_without_a_role_is_told_how_to_come_by_one(client: Client) -> None:
+    client.force_login(get_user_model().objects.create_user("ann"))
+    answer = client.get("/api/docs/", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer["Content-Type"]) == (403, "text/html; charset=utf-8")
+    page = " ".join(answer.content.decode().split())
+    assert "You are logged in as ann" in page
+    assert "Ask an administrator for one of the roles viewer, editor, sender, admin" in page
 
 
 def test_the_front_door_leads_to_the_description(anonymous: APIClient) -> None:
