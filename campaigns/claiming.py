@@ -1,6 +1,6 @@
 """Which batch is sent for a message: the one that it names, or one that can start sooner.
 
-Queues hand out their messages in order, and a wave is up to two thousand of them. Were each batch
+Queues hand out their messages in order, and a wave is up to a thousand of them. Were each batch
 sent for its own message only, all processes would wait for the pace of one lane, while the quota
 of other projects, whose messages stand behind, went unused. So where the lane of the named batch
 goes as fast as it may already, its message serves another lane of the same priority; the message of

@@ -28,7 +28,7 @@ FIRST_WAVE = 20
 """Batches: waves double from here to what the lane's pace allows."""
 WAVE_S = 100
 """A wave holds what the pace lets through in so many seconds: what is slow must not stand in the
-queue before all others. A default quota's 10,000 a second make the most of 2,000 batches."""
+queue before all others."""
 
 
 def dispatch_next_wave(*, campaign: PushCampaign, lane_id: int, now: datetime) -> int:
