@@ -10,6 +10,7 @@ import argparse
 from datetime import datetime
 from typing import Any
 
+from loadtests.benchmarks.databases import checkpoint
 from loadtests.benchmarks.engine.processors import NOT_OURS, Kind, Processors
 from loadtests.benchmarks.engine.program import parser_of, run
 from loadtests.benchmarks.engine.system import create, launch, running_system, wait_until_ended
@@ -25,6 +26,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     outcomes = {"unregistered": options.unregistered}
     with running_system(options, projects=options.projects, outcomes=outcomes) as stack:
         campaign = create(stack, priority="high")  # normal and low leave a share of the quota
+        checkpoint()
         wal_before = _wal_bytes()
         within_s = 60 + options.devices / SLOWEST_PER_S
         with Processors() as processors:

@@ -19,7 +19,7 @@ from threading import BrokenBarrierError
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from loadtests.benchmarks.databases import own_database
+from loadtests.benchmarks.databases import checkpoint, own_database
 from loadtests.benchmarks.engine.processors import Kind, Processors
 from loadtests.benchmarks.engine.program import run
 from scripts.embedded import running_servers
@@ -54,7 +54,7 @@ def measure(*, devices: int, processes: int) -> dict[str, Any]:
     call_command("migrate", verbosity=0)
     project = FcmProject.objects.create(project_id=PROJECT, credentials="env:NONE")
     prepare_devices(projects=[project], count=devices, seed=0, on_progress=lambda _done: None)
-    _checkpoint()
+    checkpoint()
     with Processors() as planning:
         began_at = time.monotonic()
         batch_ids = _plan(project)
@@ -163,13 +163,6 @@ def _fill(entry: Entry) -> None:
             entry.dead.append((device_id, address_of(0, device_id - 1)))
     platforms = [PLATFORMS[(device_id - 1) % len(PLATFORMS)] for device_id in entry.device_ids]
     entry.sent = Counter(zip(platforms, entry.outcomes, strict=True))
-
-
-def _checkpoint() -> None:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("CHECKPOINT")  # each measurement pays for its own writing only
 
 
 def _written_bytes() -> int:
