@@ -48,3 +48,16 @@ def run_at_once(count: int, call: Callable[[], Result]) -> list[Result]:
     with ThreadPoolExecutor(count) as pool:
         futures = [pool.submit(in_own_connection, run) for _ in range(count)]
         return [future.result() for future in futures]
+
+
+def cut_the_connection() -> None:
+    """End this thread's connection to the database from outside, as a restart does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [pid] = cursor.fetchone()
+
+    def end() -> None:
+        with connection.cursor() as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+    run_at_once(1, end)

@@ -12,10 +12,10 @@ import logging
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth.models import User
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
 from rest_framework_api_key.crypto import KeyGenerator
 
@@ -118,11 +118,20 @@ def revoke_key(*, key_id: int, now: datetime) -> ApiKey:
     return key
 
 
-_ASKED: Final = (
-    *("name", "prefix", "hashed_key", "scopes", "last_used_at"),
-    *("created_by__username", "created_by__is_active", "created_by__is_superuser"),
+# By hand, and without asking first whether the connection is alive: each request comes by here.
+_FIND = """
+SELECT key.id, key.name, key.prefix, key.hashed_key, key.scopes, key.created_by_id,
+       key.last_used_at, owner.is_superuser, owner.username, owner.is_active
+  FROM access_apikey AS key JOIN auth_user AS owner ON owner.id = key.created_by_id
+ WHERE key.prefix = %s AND key.revoked_at IS NULL AND owner.is_active
+   AND (key.expires_at IS NULL OR key.expires_at > %s)
+"""
+# Each in the order of its model, as `from_db` takes them.
+_OF_KEY: Final = (
+    *("id", "name", "prefix", "hashed_key", "scopes"),
+    *("created_by_id", "last_used_at"),
 )
-"""What a request asks of its key and the owner."""
+_OF_OWNER: Final = ("id", "is_superuser", "username", "is_active")
 
 
 def find_usable_key(text: str, *, now: datetime) -> ApiKey | None:
@@ -132,21 +141,38 @@ def find_usable_key(text: str, *, now: datetime) -> ApiKey | None:
     """
     if not _SHAPE.fullmatch(text):
         return None
-    key = (
-        ApiKey.objects.select_related("created_by")
-        .filter(
-            Q(expires_at=None) | Q(expires_at__gt=now),
-            prefix=text.partition(".")[0],  # unique: there is one at most
-            revoked_at=None,
-            created_by__is_active=True,
-        )
-        .only(*_ASKED)
-        .order_by()
-        .first()
-    )
-    if key is None or not _GENERATOR.verify(text, key.hashed_key):
+    row = _first_row(_FIND, [text.partition(".")[0], now])  # prefixes are unique
+    if row is None:
         return None
+    key = ApiKey.from_db(connection.alias, _OF_KEY, row[: len(_OF_KEY)])
+    if not _GENERATOR.verify(text, key.hashed_key):
+        return None
+    owner = (key.created_by_id, *row[len(_OF_KEY) :])
+    key.created_by = User.from_db(connection.alias, _OF_OWNER, owner)
     return key
+
+
+def _first_row(statement: str, values: list[object]) -> tuple[Any, ...] | None:
+    """Return what the statement finds; once more where the connection was lost while unused.
+
+    That is found out by using it: to ask before every request whether it is alive costs as much as
+    the answer.
+    """
+    connection.health_check_done = True
+    try:
+        return _asked(statement, values)
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block:
+            raise
+        connection.close()
+        return _asked(statement, values)
+
+
+def _asked(statement: str, values: list[object]) -> tuple[Any, ...] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
 
 
 def note_use(key: ApiKey, *, now: datetime) -> None:

@@ -22,7 +22,7 @@ from campaigns.access.models import ApiKey
 from campaigns.access.scopes import Scope
 from tests.campaigns.access.cast import make_person
 from tests.cast import NOW, seconds_later
-from tests.concurrency import run_at_once
+from tests.concurrency import cut_the_connection, run_at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -223,3 +223,12 @@ def test_every_refusal_says_why_in_a_sentence() -> None:
         rotate_key(key_id=old.pk, now=NOW)
     words = f"The key {old.prefix} was rotated before, into {new.prefix}."
     assert str(refusal.value) == words
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_is_recognised_although_the_connection_was_lost_before_it() -> None:
+    key, text = issue()
+    cut_the_connection()
+    found = find_usable_key(text, now=NOW)
+    assert found is not None
+    assert found.pk == key.pk

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
 
 from campaigns.models import DeliveryBatch
 from campaigns.sending import send_batch
 from tests.campaigns.provider.stage import Stage, log
-from tests.concurrency import run_at_once
+from tests.concurrency import cut_the_connection
 
 
 @pytest.mark.django_db(transaction=True)
@@ -16,20 +15,8 @@ def test_a_batch_is_sent_although_the_connection_was_lost_before_it(stage: Stage
     stage.devices(stage.project(), ["e1.ok.1"])
     campaign = stage.started()
     batch = DeliveryBatch.objects.get()
-    _cut_the_connection()
+    cut_the_connection()
 
     send_batch(batch_id=batch.pk, clock=stage.clock)
 
     assert log(campaign) == {"e1.ok.1": ("success", "", True)}
-
-
-def _cut_the_connection() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        [pid] = cursor.fetchone()
-
-    def end() -> None:
-        with connection.cursor() as other:
-            other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
-
-    run_at_once(1, end)
