@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -109,7 +109,7 @@ def import_devices(
     with _seldom_collecting(), Staging() as staging:
         rest = lines()
         if not DeviceToken.objects.exists():
-            rest = _what_is_left(rest, now=now, note=note)
+            rest = _what_is_left(rest, now=now, projects=rules.project_keys, note=note)
         staging.fill(map(copy_text, rest))
         straight_in = progress.merged
         staging.merge(now=now, on_progress=lambda merged: note(straight_in + merged))
@@ -134,11 +134,15 @@ def _seldom_collecting() -> Iterator[None]:
 
 
 def _what_is_left(
-    rest: Iterator[list[Line]], *, now: datetime, note: Callable[[Merged], None]
+    rest: Iterator[list[Line]],
+    *,
+    now: datetime,
+    projects: Collection[int],
+    note: Callable[[Merged], None],
 ) -> Iterator[list[Line]]:
     """Copy rows straight to the devices, as long as that goes; yield the others."""
     told = 0
-    with Direct(now=now) as direct:
+    with Direct(now=now, projects=projects) as direct:
         for lines in rest:
             direct.put(lines)
             if not direct.is_open:

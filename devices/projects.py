@@ -65,7 +65,9 @@ def change_project(
     given = {"credentials": credentials, "quota_per_minute": quota_per_minute}
     changes = {name: value for name, value in given.items() if value is not None}
     with transaction.atomic():
-        project = FcmProject.objects.select_for_update().filter(project_id=project_id).first()
+        # Its keys stay: devices may be registered meanwhile, and an import need not end before.
+        found = FcmProject.objects.select_for_update(no_key=True).filter(project_id=project_id)
+        project = found.first()
         if project is None:
             raise UnknownProject(project_id)
         for name, value in changes.items():

@@ -101,6 +101,11 @@ class RowRules:
             "last_seen_at": self.moment,
         }
 
+    @property
+    def project_keys(self) -> Collection[int]:
+        """The keys of the projects that rows can belong to."""
+        return self._projects.values()
+
     def check(self, given: Given) -> Row:
         """Return what was given as it is to be stored.
 

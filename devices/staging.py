@@ -28,6 +28,12 @@ COLUMNS: Final = (
     " user_id, address, tags, last_seen_at"
 )
 """In the order in which `fill` takes them."""
+DURABLE_LATER: Final = "SET LOCAL synchronous_commit = off"
+"""For the transactions of an import: dropping the staging table waits for the disk, for them all.
+
+The log is written in order: whatever is told of an import by a later commit is told of what lasts.
+A server that crashes before loses the last moment's rows, and the import is run again anyway.
+"""
 _PREFIX: Final = "devices_staging_"
 _CREATE: Final = """
 CREATE UNLOGGED TABLE {name} (
@@ -62,7 +68,10 @@ _MERGERS: Final = 2
 
 
 class Staging:
-    """A table of this process's own, there as long as the `with` block; its connection too."""
+    """A table of this process's own, there as long as the `with` block; its connection too.
+
+    When the block has ended, all that was merged, and copied beside it, outlives a crash.
+    """
 
     def __init__(self) -> None:
         self._name = f"{_PREFIX}{uuid.uuid4().hex}"
@@ -119,6 +128,7 @@ class Staging:
         bounds = {"first": first, "after": after}
         try:
             with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(DURABLE_LATER)
                 return merge(cursor, source=source, parameters=bounds, now=now, is_large=True)
         finally:
             connection.close()

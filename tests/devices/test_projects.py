@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.db import connection, transaction
 
 from devices.models import FcmProject
 from devices.projects import ProjectRefused, UnknownProject, change_project, create_project
+from tests.concurrency import in_own_connection
 
 pytestmark = pytest.mark.django_db
 
@@ -36,3 +41,26 @@ def test_what_can_not_be_changed_stays() -> None:
     with pytest.raises(UnknownProject):
         change_project(project_id="other-app", quota_per_minute=7)
     assert FcmProject.objects.get().quota_per_minute == 600
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_project_is_changed_while_devices_come_to_it() -> None:
+    made()
+    begun, changed = threading.Event(), threading.Event()
+
+    def add_devices() -> bool:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT FROM devices_fcmproject FOR KEY SHARE"
+            )  # as the foreign key does
+            begun.set()
+            return changed.wait(20)
+
+    with ThreadPoolExecutor(1) as pool:
+        added_meanwhile = pool.submit(in_own_connection, add_devices)
+        assert begun.wait(20)
+        change_project(project_id="acme-push", quota_per_minute=7)
+        changed.set()
+        assert added_meanwhile.result()
+
+    assert FcmProject.objects.get().quota_per_minute == 7
