@@ -145,6 +145,7 @@ def _read(record: UserList, clock: Callable[[], datetime]) -> None:
         cursor.execute(_STAGE)
         staged = _staged_text(record, source, rejects, clock=clock, second=second)
         Feed(staged).copy_into(cursor, _COPY)
+        rejects.flush()  # whoever sees the list completed may fetch them at once
         # Two workers may have read it; the row is theirs one after the other.
         if not UserList.objects.select_for_update().filter(pk=record.pk, finished_at=None).exists():
             return

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,19 @@ def test_bad_lines_are_told_of_and_stop_no_others(
     assert members(record) == {"ann", "bob"}
     assert [row[:2] for row in rejects(record)] == expected
     assert (record.rows, record.rejected, record.size) == (5, 3, 2)
+
+
+def test_all_rejects_are_written_before_the_list_is_called_completed() -> None:
+    record = take(b"ann\n" + b"x" * 256 + b"\n")
+    seen: list[list[str]] = []
+
+    def clock() -> datetime:
+        if record.rejects_path.exists():
+            seen[:] = rejects(record)
+        return NOW
+
+    read_list(list_id=record.pk, clock=clock)  # whose last question is when it was completed
+    assert [row[0] for row in seen] == ["2"]
 
 
 @pytest.mark.parametrize(
