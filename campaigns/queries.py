@@ -73,6 +73,25 @@ def stats_of_each(campaigns: Sequence[PushCampaign], *, now: datetime) -> list[S
     return [_stats(campaign, lanes=lanes.get(campaign.pk, []), now=now) for campaign in campaigns]
 
 
+def find_stats(*, campaign_id: int, now: datetime) -> tuple[PushCampaign, Stats]:
+    """Return the campaign, with what `STATS_FIELDS` name, and its account, by one query.
+
+    Raises:
+        PushCampaign.DoesNotExist: there is no such campaign.
+    """
+    with connection.cursor() as cursor:
+        asked = {"campaign_id": campaign_id, "now": now, "two_batches": 2.0 * settings.BATCH_SIZE}
+        cursor.execute(_CAMPAIGN_AND_LANES, asked)
+        rows = cursor.fetchall()
+    if not rows:
+        message = f"There is no campaign {campaign_id}."
+        raise PushCampaign.DoesNotExist(message)
+    width = len(_COLUMNS)
+    campaign = PushCampaign.from_db(connection.alias, _COLUMNS, rows[0][:width])
+    lanes = [_lane(*row[width:]) for row in rows if row[width] is not None]
+    return campaign, _stats(campaign, lanes=lanes, now=now)
+
+
 class _LaneStats(NamedTuple):
     """How a campaign's lane stands."""
 
@@ -82,18 +101,42 @@ class _LaneStats(NamedTuple):
     """What was sent in batches that settled within the campaign's window."""
 
 
+def _lane(project_id: str, halt_reason: str, is_planned: bool, sent_lately: int) -> _LaneStats:
+    return _LaneStats(ProjectStats(project_id, halt_reason), is_planned, sent_lately)
+
+
 # By hand, as everybody who watches a campaign asks it once a second.
-_LANES = """
-SELECT lane.campaign_id, project.project_id, lane.halt_reason, lane.planned_at IS NOT NULL, (
+_LANE = """
+       project.project_id, lane.halt_reason, lane.planned_at IS NOT NULL, (
         SELECT coalesce(sum(success_count + failure_count + unknown_count), 0)
           FROM campaigns_deliverybatch AS batch
          WHERE batch.campaign_id = lane.campaign_id AND batch.project_id = lane.project_id
            AND batch.settled_at > asked.since)
+"""
+_COLUMNS: Final = [
+    field.attname
+    for field in PushCampaign._meta.concrete_fields
+    if field.primary_key or field.attname in STATS_FIELDS
+]
+"""In the order of the model, as `from_db` takes them."""
+_CAMPAIGN_AND_LANES: Final = f"""
+SELECT {", ".join(f"campaign.{column}" for column in _COLUMNS)}, {_LANE}
+  FROM campaigns_pushcampaign AS campaign
+ CROSS JOIN LATERAL (SELECT %(now)s - make_interval(secs => greatest(
+         {RATE_WINDOW_S}, %(two_batches)s / nullif(campaign.rate_limit_per_second, 0)
+       )) AS since) AS asked
+  LEFT JOIN campaigns_lane AS lane ON lane.campaign_id = campaign.id
+  LEFT JOIN devices_fcmproject AS project ON project.id = lane.project_id
+ WHERE campaign.id = %(campaign_id)s
+ ORDER BY lane.id
+"""  # noqa: S608 - put together from constants
+_LANES: Final = f"""
+SELECT lane.campaign_id, {_LANE}
   FROM unnest(%s::bigint[], %s::timestamptz[]) AS asked (campaign_id, since)
   JOIN campaigns_lane AS lane ON lane.campaign_id = asked.campaign_id
   JOIN devices_fcmproject AS project ON project.id = lane.project_id
  ORDER BY lane.id
-"""
+"""  # noqa: S608 - as above
 
 
 def _lanes(campaigns: Sequence[PushCampaign], *, now: datetime) -> dict[int, list[_LaneStats]]:
@@ -101,9 +144,8 @@ def _lanes(campaigns: Sequence[PushCampaign], *, now: datetime) -> dict[int, lis
     lanes: dict[int, list[_LaneStats]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_LANES, [[campaign.pk for campaign in campaigns], since])
-        for campaign_id, project_id, halt_reason, is_planned, sent in cursor:
-            lane = _LaneStats(ProjectStats(project_id, halt_reason), is_planned, sent)
-            lanes.setdefault(campaign_id, []).append(lane)
+        for campaign_id, *lane in cursor:
+            lanes.setdefault(campaign_id, []).append(_lane(*lane))
     return lanes
 
 

@@ -32,7 +32,7 @@ from campaigns.api.serializers import (
 from campaigns.breakdown import ErrorCount, PlatformCounts, count_by_error, count_by_platform
 from campaigns.idempotency.http import idempotent
 from campaigns.models import PushCampaign
-from campaigns.queries import STATS_FIELDS, Stats, active_campaigns, stats_of, stats_of_each
+from campaigns.queries import Stats, active_campaigns, find_stats, stats_of_each
 from devices.api.bodies import takes_nothing
 from devices.api.queries import HeardQuery, Parameters, parameters_of
 from devices.api.versions import Versioned, if_match
@@ -95,8 +95,6 @@ class CampaignViewSet(
         campaigns = super().get_queryset()
         if self.action == "retrieve":
             return campaigns
-        if self.action == "stats":
-            return campaigns.only(*STATS_FIELDS)
         return campaigns.defer("target_user_ids").annotate(
             target_user_count=F("target_user_ids__len")
         )
@@ -244,8 +242,8 @@ class CampaignViewSet(
         """How far the campaign is; `by` adds the account of each platform, and of each error."""
         asked = StatsQuerySerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        campaign = self.get_object()
-        account = _account(campaign, stats_of(campaign, now=timezone.now()))
+        campaign, stats = find_stats(campaign_id=int(pk), now=timezone.now())
+        account = _account(campaign, stats)
         for name in asked.validated_data["by"]:
             account[f"by_{name}"] = [one._asdict() for one in _BREAKDOWNS[name](campaign)]
         return Response(account)

@@ -6,7 +6,7 @@ import pytest
 
 from campaigns.ledger import settle_held_batch
 from campaigns.models import Lane, PushCampaign
-from campaigns.queries import Stats, active_campaigns, stats_of, stats_of_each
+from campaigns.queries import Stats, active_campaigns, find_stats, stats_of, stats_of_each
 from campaigns.transitions import complete_if_settled
 from pushcore.outcomes import Outcome
 from tests.cast import (
@@ -26,6 +26,12 @@ pytestmark = pytest.mark.django_db
 def stats_at(campaign: PushCampaign, now: datetime) -> Stats:
     campaign.refresh_from_db()
     return stats_of(campaign, now=now)
+
+
+def found_at(campaign: PushCampaign, now: datetime) -> Stats:
+    found, stats = find_stats(campaign_id=campaign.pk, now=now)
+    assert found == campaign
+    return stats
 
 
 def half_sent() -> PushCampaign:
@@ -139,3 +145,25 @@ def test_active_campaigns_come_the_newest_first() -> None:
     start_and_plan(first, now=seconds_later(1))
     make_campaign()
     assert list(active_campaigns()) == [first, second]
+
+
+@pytest.mark.parametrize("pace", [None, 50, 200])
+@pytest.mark.parametrize("after_s", [5, 13, 15, 23, 25])
+def test_an_account_that_is_found_with_its_campaign_is_the_same(
+    pace: int | None, after_s: int
+) -> None:
+    campaign = half_sent()
+    PushCampaign.objects.filter(pk=campaign.pk).update(rate_limit_per_second=pace)
+    now = seconds_later(after_s)
+    assert found_at(campaign, now) == stats_at(campaign, now)
+
+
+def test_a_draft_is_found_with_an_account_of_nothing() -> None:
+    draft = make_campaign()
+    stats = found_at(draft, NOW)
+    assert (stats.status, stats.total_recipients, stats.projects) == ("draft", 0, [])
+
+
+def test_a_campaign_that_is_not_there_is_not_found() -> None:
+    with pytest.raises(PushCampaign.DoesNotExist):
+        find_stats(campaign_id=1, now=NOW)

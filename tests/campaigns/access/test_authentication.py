@@ -89,12 +89,12 @@ def test_a_key_costs_one_query_once_its_use_is_noted(
     campaign = make_campaign()
     address = f"/api/campaigns/{campaign.pk}/stats/"
     program(text).get(address)  # notes the use
-    with django_assert_num_queries(3):  # the key; the campaign, its lanes
+    with django_assert_num_queries(2):  # the key; the campaign with its lanes
         program(text).get(address)
 
 
 def test_a_session_costs_three_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     client = person("viewer")
     campaign = make_campaign()
-    with django_assert_num_queries(5):  # session, user, roles; the campaign, its lanes
+    with django_assert_num_queries(4):  # session, user, roles; the campaign with its lanes
         client.get(f"/api/campaigns/{campaign.pk}/stats/")

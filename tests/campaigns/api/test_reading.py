@@ -121,7 +121,7 @@ def test_stats_cost_the_same_statements_whatever_the_audience(
     campaign = make_campaign()
     for batch in start_and_plan(campaign)[:3]:
         settle_all(batch, Outcome.SUCCESS)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         staff.get(f"/api/campaigns/{campaign.pk}/stats/")
 
 
