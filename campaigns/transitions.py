@@ -38,20 +38,21 @@ def move_campaign(*, campaign_id: int, move: Move, **changes: Any) -> None:
 
 
 def _try(campaign_id: int, move: Move, *conditions: Combinable | Q, **changes: Any) -> bool:
-    sources, target = MOVES[move]
-    rows = PushCampaign.objects.filter(*conditions, pk=campaign_id, status__in=sources)
-    return _update_on_record(rows, status=target, **changes)
+    rows = _movable(campaign_id, move, *conditions)
+    return _update_on_record(rows, status=MOVES[move][1], **changes)
+
+
+def _movable(campaign_id: int, move: Move, *conditions: Combinable | Q) -> QuerySet[PushCampaign]:
+    sources, _ = MOVES[move]
+    return PushCampaign.objects.filter(*conditions, pk=campaign_id, status__in=sources)
 
 
 def _update_on_record(rows: QuerySet[PushCampaign], **changes: Any) -> bool:
     """Update the campaign, if it is among the rows, with an entry in the audit trail.
 
-    Returns whether it was. Whoever merely asks, as the engine does again and again whether a
-    campaign has ended, is answered by one query and without a lock.
+    Returns whether it was.
     """
-    if not rows.exists():
-        return False
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):  # nothing goes on from an error within
         locked = rows.select_for_update(no_key=True)
         before = locked.values("pk", "title", *changes).first()
         if before is None or rows.update(**changes) == 0:
@@ -73,7 +74,13 @@ _NEWS = {
 def _try_and_tell(
     campaign_id: int, move: Move, *conditions: Combinable | Q, **changes: Any
 ) -> bool:
-    """Make a move of the engine's own, of which people are told: both, or neither."""
+    """Make a move of the engine's own, of which people are told: both, or neither.
+
+    Who merely asks, as the engine does again and again whether a campaign has ended, is answered by
+    one query and without a lock.
+    """
+    if not _movable(campaign_id, move, *conditions).exists():
+        return False
     with transaction.atomic():
         moved = _try(campaign_id, move, *conditions, **changes)
         if moved:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from campaigns.idempotency.models import KeptAnswer
@@ -129,37 +129,50 @@ def _claim(request: Request, *, now: datetime) -> KeptAnswer | None:
     """
     if not _KEY.fullmatch(request.key):
         raise KeyMalformed(KeyMalformed.__doc__)
-    _refuse_waiting(request)
+    if _made(request, now=now):
+        return None
     kept = _kept(request).first()
-    if kept is not None and kept.created_at <= now - KEPT_FOR:
-        kept.delete()
-        kept = None
-    if kept is None:
-        row = KeptAnswer(
-            caller=request.caller,
-            key=request.key,
-            fingerprint=request.fingerprint(),
-            created_at=now,
-        )
-        try:
-            row.save(force_insert=True)
-        except IntegrityError:  # the constraint has the last word
-            raise KeyInFlight(KeyInFlight.__doc__) from None
-    return kept
+    if kept is not None and kept.created_at > now - KEPT_FOR:
+        return kept
+    _kept(request).delete()
+    if not _made(request, now=now):  # the constraint has the last word
+        raise KeyInFlight(KeyInFlight.__doc__)
+    return None
 
 
-def _refuse_waiting(request: Request) -> None:
-    """Take the lock on the key for this transaction; only a short cut to the constraint's word.
+# The lock is a short cut to the constraint's word: without it a second INSERT would wait until the
+# first one's transaction has ended.
+_MAKE: Final = """
+WITH lock AS (SELECT pg_try_advisory_xact_lock(%(lock)s) AS is_mine),
+     made AS (
+       INSERT INTO idempotency_keptanswer (caller, key, fingerprint, body, headers, created_at)
+       SELECT %(caller)s, %(key)s, %(fingerprint)s, '', '{}', %(now)s FROM lock WHERE is_mine
+           ON CONFLICT DO NOTHING
+       RETURNING id)
+SELECT is_mine, (SELECT count(*) FROM made) FROM lock
+"""
 
-    Without it a second INSERT would wait until the first one's transaction has ended.
+
+def _made(request: Request, *, now: datetime) -> bool:
+    """Make the request's row, unless there is one; return whether this call made it.
+
+    Raises:
+        KeyInFlight: another transaction is about to make it.
     """
     name = json.dumps([request.caller, request.key]).encode()
-    number = int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
+    values = {
+        "lock": int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True),
+        "caller": request.caller,
+        "key": request.key,
+        "fingerprint": request.fingerprint(),
+        "now": now,
+    }
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
-        [is_mine] = cursor.fetchone()
+        cursor.execute(_MAKE, values)
+        [is_mine, count] = cursor.fetchone()
     if not is_mine:
         raise KeyInFlight(KeyInFlight.__doc__)
+    return bool(count == 1)
 
 
 def _replay(request: Request, kept: KeptAnswer) -> Answer:

@@ -15,7 +15,7 @@ from campaigns.idempotency.models import KeptAnswer
 from campaigns.idempotency.tasks import purge
 from campaigns.models import PushCampaign
 from tests.cast import NOW, make_campaign, seconds_later
-from tests.concurrency import run_at_once
+from tests.concurrency import cut_the_connection, run_at_once
 
 CREATED = Answer(201, '{"id":7}', {"Location": "/7"})
 A_DAY_LATER = NOW + timedelta(hours=24)
@@ -153,7 +153,7 @@ def test_while_the_first_is_worked_on_the_second_is_not_kept_waiting() -> None:
 def test_whoever_dies_between_effect_and_record_leaves_neither() -> None:
     def die() -> Answer:
         make_campaign()
-        _cut_the_connection()
+        cut_the_connection()
         return CREATED
 
     with pytest.raises(Exception, match=r"terminat|closed"):
@@ -161,19 +161,6 @@ def test_whoever_dies_between_effect_and_record_leaves_neither() -> None:
     assert (PushCampaign.objects.count(), KeptAnswer.objects.count()) == (0, 0)
     keys.answer_once(request(), now=NOW, work=make_one)
     assert PushCampaign.objects.count() == 1
-
-
-def _cut_the_connection() -> None:
-    """End this thread's session in the server, as the end of its process does."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        [pid] = cursor.fetchone()
-
-    def end() -> None:
-        with connection.cursor() as other:
-            other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
-
-    run_at_once(1, end)
 
 
 @pytest.mark.django_db(transaction=True)
