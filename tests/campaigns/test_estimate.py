@@ -147,3 +147,26 @@ def test_counting_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatc
     with connection.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("0",)
+
+
+def test_counting_takes_one_processor_and_leaves_the_others_to_short_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+    before = workers_of_a_statement()
+
+    def look(*_: Any, **__: Any) -> list[Any]:
+        seen.append(workers_of_a_statement())
+        return []
+
+    monkeypatch.setattr(estimate, "_grouped", look)
+    estimate._counted(DeviceToken.objects.all(), seen_before=NOW)
+    assert (seen, workers_of_a_statement()) == (["0"], before)
+    assert before != "0"
+
+
+def workers_of_a_statement() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW max_parallel_workers_per_gather")
+        [workers] = cursor.fetchone()
+    return str(workers)
