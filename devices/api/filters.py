@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,9 @@ from django.utils.dateparse import parse_datetime
 from django_filters import rest_framework as filters
 from django_filters.fields import IsoDateTimeField
 
-from devices.models import DeviceToken
+from devices import values
+from devices.models import DeviceToken, FcmProject
+from devices.projects import UnknownProject
 from pushcore.messages import Platform
 
 
@@ -74,14 +76,40 @@ class _FlagFilter(filters.BooleanFilter):  # type: ignore[misc]  # as above
     field_class = _FlagField
 
 
+class _ValueField(forms.CharField):
+    """A value as devices are stored with it: `pt-br` finds what was registered as `pt-BR`."""
+
+    def __init__(self, *, rule: Callable[[object], str], **more: Any) -> None:
+        super().__init__(**more)
+        self.rule = rule
+
+    def clean(self, value: Any) -> str:
+        given: str = super().clean(value)
+        try:
+            return self.rule(given) if given else ""
+        except values.ValueRefused as refusal:
+            raise ValidationError(str(refusal), code="invalid") from refusal
+
+
+class _ValueFilter(filters.CharFilter):  # type: ignore[misc]  # as above
+    field_class = _ValueField
+
+
+def _existing_project(given: object) -> str:
+    """Return the id of an FCM project; without it a list would be empty for no visible reason."""
+    if not FcmProject.objects.filter(project_id=given).exists():
+        raise values.ValueRefused(str(UnknownProject(str(given))))
+    return str(given)
+
+
 class DeviceFilter(filters.FilterSet):  # type: ignore[misc]  # ships no types
     """Filters, all by equality."""
 
-    project = filters.CharFilter(field_name="project__project_id")
-    user_id = filters.CharFilter()
+    project = _ValueFilter(field_name="project__project_id", rule=_existing_project)
+    user_id = _ValueFilter(rule=values.user_id)
     platform = WordFilter(choices=[(one.value, one.value) for one in Platform])
-    language = filters.CharFilter()
-    country = filters.CharFilter()
+    language = _ValueFilter(rule=values.language)
+    country = _ValueFilter(rule=values.country)
     is_active = _FlagFilter(widget=forms.TextInput)
 
     class Meta:

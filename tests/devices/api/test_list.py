@@ -40,6 +40,7 @@ def test_the_newest_come_first(staff: APIClient, project: FcmProject) -> None:
         ({"is_active": "false"}, {"is_active": False, "inactive_reason": "stale"}),
         ({"country": "BR"}, {"country": "BR"}),
         ({"language": "pt-BR"}, {"language": "pt-BR"}),
+        ({"country": "br", "language": "pt-br"}, {"country": "BR", "language": "pt-BR"}),
         ({"user_id": "ann", "platform": "web"}, {"user_id": "ann", "platform": "web"}),
         ({"user_id": "' OR 1=1 --"}, {"user_id": "' OR 1=1 --"}),
         ({"user_id": "%"}, {"user_id": "%"}),
@@ -51,6 +52,11 @@ def test_a_filter_leaves_those_that_it_names(
     make_devices(project, 2, user_id="bob")
     [wanted] = make_devices(project, 1, **fields)
     assert found(staff, **filters) == [wanted.pk]
+
+
+def test_an_empty_filter_says_nothing(staff: APIClient, project: FcmProject) -> None:
+    make_devices(project, 2)
+    assert len(found(staff, country="", language="", project="", user_id="")) == 2
 
 
 def test_the_devices_of_a_project_are_listed(staff: APIClient, project: FcmProject) -> None:
@@ -65,6 +71,9 @@ def test_the_devices_of_a_project_are_listed(staff: APIClient, project: FcmProje
         ("platform", "symbian"),
         ("user_id", "a\x00b"),
         ("country", "\x00"),
+        ("country", "Brazil"),
+        ("language", "portuguese!"),
+        ("project", "nope"),
         ("is_active", "maybe"),
     ],
 )
