@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from campaigns.notifications.channels import MAX_OVERLAP, OVERLAP
 from campaigns.notifications.models import Attempt, Channel, ChannelKind, Delivery, Event
-from devices.api.bodies import Strict
+from devices.api.bodies import OneOf, Strict
 
 
 class ChannelSerializer(serializers.ModelSerializer[Channel]):
@@ -40,9 +40,9 @@ class NewChannelSerializer(Strict):
     """What a channel is made from."""
 
     name = serializers.CharField(max_length=100)
-    kind = serializers.ChoiceField(choices=ChannelKind.choices)
+    kind = OneOf(choices=ChannelKind.choices)
     events = serializers.ListField(
-        child=serializers.ChoiceField(choices=Event.choices),
+        child=OneOf(choices=Event.choices),
         min_length=1,
         max_length=len(Event),
         default=list(Event.values),
@@ -59,7 +59,7 @@ class ChannelChangeSerializer(Strict):
 
     name = serializers.CharField(max_length=100, required=False)
     events = serializers.ListField(
-        child=serializers.ChoiceField(choices=Event.choices),
+        child=OneOf(choices=Event.choices),
         min_length=1,
         max_length=len(Event),
         required=False,

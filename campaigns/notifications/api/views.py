@@ -10,6 +10,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django_filters import rest_framework as filters
+from django_filters.utils import translate_validation
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -145,7 +146,7 @@ class ChannelViewSet(
         )
         chosen = DeliveryFilter(request.query_params, queryset=found)
         if not chosen.is_valid():
-            raise ValidationError(chosen.errors)
+            raise translate_validation(chosen.errors)
         page = self.paginate_queryset(chosen.qs)
         return self.get_paginated_response(NoticeDeliverySerializer(page, many=True).data)
 

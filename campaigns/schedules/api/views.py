@@ -9,10 +9,10 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django_filters import rest_framework as filters
+from django_filters.utils import translate_validation
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -164,7 +164,7 @@ class ScheduleViewSet(
         runs = ScheduleRun.objects.filter(schedule=int(pk)).order_by("-slot")
         chosen = RunFilter(request.query_params, queryset=runs)
         if not chosen.is_valid():
-            raise ValidationError(chosen.errors)
+            raise translate_validation(chosen.errors)
         page = self.paginate_queryset(chosen.qs)
         return self.get_paginated_response(ScheduleRunSerializer(page, many=True).data)
 

@@ -11,7 +11,10 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from campaigns.api.filters import ORDERINGS
-from tests.answers import complaints_in
+from campaigns.notifications.models import Event
+from tests.answers import complaints_in, error_in
+from tests.campaigns.notifications.stage import mail_channel
+from tests.campaigns.schedules.cast import make_schedule
 from tests.cast import make_campaign, make_devices, make_project
 
 pytestmark = pytest.mark.django_db
@@ -133,6 +136,16 @@ def test_a_page_size_that_is_none_is_refused(staff: APIClient, path: str, most: 
             f"Must be of {', '.join(ORDERINGS)}, with or without -.",
         ),
         ("devices/", "platform", "Must be one of android, ios, web."),
+        (
+            "notification-channels/{channel}/deliveries/",
+            "state",
+            "Must be one of pending, delivered, failed, skipped.",
+        ),
+        (
+            "schedules/{schedule}/runs/",
+            "outcome",
+            "Must be one of started, skipped, missed, refused.",
+        ),
         ("audit-log/", "action", "Must be one of create, update, delete."),
         (
             "campaigns/{campaign}/deliveries/",
@@ -144,10 +157,29 @@ def test_a_page_size_that_is_none_is_refused(staff: APIClient, path: str, most: 
 def test_a_word_that_is_none_of_a_few_is_answered_with_those(
     staff: APIClient, address: str, name: str, words: str
 ) -> None:
-    path = "/api/" + address.format(campaign=make_campaign().pk)
-    answer = staff.get(path, {name: "lost"})
-    assert answer.status_code == 400
-    assert complaints_in(answer.json()) == {name: [words]}
+    rows = {
+        "campaign": make_campaign().pk,
+        "channel": mail_channel().pk,
+        "schedule": make_schedule().pk,
+    }
+    answer = staff.get("/api/" + address.format(**rows), {name: "lost"})
+    assert (answer.status_code, error_in(answer.json())) == (400, ("invalid_choice", words))
+    assert list(complaints_in(answer.json())) == [name]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("kind", "sms", "Must be one of email, chat, webhook."),
+        ("events", ["campaign.done"], f"Must be one of {', '.join(Event.values)}."),
+    ],
+)
+def test_a_channel_of_no_known_kind_or_event_is_answered_with_those(
+    staff: APIClient, field: str, value: object, words: str
+) -> None:
+    body = {"name": "me", "kind": "email", "target": "ann@example.com", field: value}
+    answer = staff.post("/api/notification-channels/", body, format="json")
+    assert (answer.status_code, error_in(answer.json())) == (400, ("invalid_choice", words))
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "last"])
