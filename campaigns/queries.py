@@ -80,8 +80,8 @@ def find_stats(*, campaign_id: int, now: datetime) -> tuple[PushCampaign, Stats]
         PushCampaign.DoesNotExist: there is no such campaign.
     """
     with connection.cursor() as cursor:
-        asked = {"campaign_id": campaign_id, "now": now, "two_batches": 2.0 * settings.BATCH_SIZE}
-        cursor.execute(_CAMPAIGN_AND_LANES, asked)
+        two_batches = 2.0 * settings.BATCH_SIZE
+        cursor.execute(_CAMPAIGN_AND_LANES, (now, two_batches, campaign_id))
         rows = cursor.fetchall()
     if not rows:
         message = f"There is no campaign {campaign_id}."
@@ -122,12 +122,12 @@ _COLUMNS: Final = [
 _CAMPAIGN_AND_LANES: Final = f"""
 SELECT {", ".join(f"campaign.{column}" for column in _COLUMNS)}, {_LANE}
   FROM campaigns_pushcampaign AS campaign
- CROSS JOIN LATERAL (SELECT %(now)s - make_interval(secs => greatest(
-         {RATE_WINDOW_S}, %(two_batches)s / nullif(campaign.rate_limit_per_second, 0)
+ CROSS JOIN LATERAL (SELECT %s - make_interval(secs => greatest(
+         {RATE_WINDOW_S}, %s / nullif(campaign.rate_limit_per_second, 0)
        )) AS since) AS asked
   LEFT JOIN campaigns_lane AS lane ON lane.campaign_id = campaign.id
   LEFT JOIN devices_fcmproject AS project ON project.id = lane.project_id
- WHERE campaign.id = %(campaign_id)s
+ WHERE campaign.id = %s
  ORDER BY lane.id
 """  # noqa: S608 - put together from constants
 _LANES: Final = f"""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -152,13 +152,13 @@ def find_usable_key(text: str, *, now: datetime) -> ApiKey | None:
     return key
 
 
-def _first_row(statement: str, values: list[object]) -> tuple[Any, ...] | None:
+def _first_row(statement: str, values: Sequence[str | datetime]) -> tuple[Any, ...] | None:
     """Return what the statement finds; once more where the connection was lost while unused.
 
     That is found out by using it: to ask before every request whether it is alive costs as much as
     the answer.
     """
-    connection.health_check_done = True
+    connection.health_check_done = True  # type: ignore[attr-defined]  # unknown to the stubs
     try:
         return _asked(statement, values)
     except (OperationalError, InterfaceError):
@@ -168,7 +168,7 @@ def _first_row(statement: str, values: list[object]) -> tuple[Any, ...] | None:
         return _asked(statement, values)
 
 
-def _asked(statement: str, values: list[object]) -> tuple[Any, ...] | None:
+def _asked(statement: str, values: Sequence[str | datetime]) -> tuple[Any, ...] | None:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         row: tuple[Any, ...] | None = cursor.fetchone()

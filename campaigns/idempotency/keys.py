@@ -143,10 +143,10 @@ def _claim(request: Request, *, now: datetime) -> KeptAnswer | None:
 # The lock is a short cut to the constraint's word: without it a second INSERT would wait until the
 # first one's transaction has ended.
 _MAKE: Final = """
-WITH lock AS (SELECT pg_try_advisory_xact_lock(%(lock)s) AS is_mine),
+WITH lock AS (SELECT pg_try_advisory_xact_lock(%s) AS is_mine),
      made AS (
        INSERT INTO idempotency_keptanswer (caller, key, fingerprint, body, headers, created_at)
-       SELECT %(caller)s, %(key)s, %(fingerprint)s, '', '{}', %(now)s FROM lock WHERE is_mine
+       SELECT %s, %s, %s, '', '{}', %s FROM lock WHERE is_mine
            ON CONFLICT DO NOTHING
        RETURNING id)
 SELECT is_mine, (SELECT count(*) FROM made) FROM lock
@@ -160,13 +160,8 @@ def _made(request: Request, *, now: datetime) -> bool:
         KeyInFlight: another transaction is about to make it.
     """
     name = json.dumps([request.caller, request.key]).encode()
-    values = {
-        "lock": int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True),
-        "caller": request.caller,
-        "key": request.key,
-        "fingerprint": request.fingerprint(),
-        "now": now,
-    }
+    lock = int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
+    values = lock, request.caller, request.key, request.fingerprint(), now
     with connection.cursor() as cursor:
         cursor.execute(_MAKE, values)
         [is_mine, count] = cursor.fetchone()

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
@@ -223,6 +224,19 @@ def test_every_refusal_says_why_in_a_sentence() -> None:
         rotate_key(key_id=old.pk, now=NOW)
     words = f"The key {old.prefix} was rotated before, into {new.prefix}."
     assert str(refusal.value) == words
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whether_the_connection_is_alive_is_not_asked_before_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ask(_: DatabaseWrapper) -> bool:
+        pytest.fail("it costs a round trip of each request")
+
+    _, text = issue()
+    monkeypatch.setattr(DatabaseWrapper, "is_usable", ask)
+    connection.close_if_unusable_or_obsolete()  # as at the end of the request before
+    assert opens(text)
 
 
 @pytest.mark.django_db(transaction=True)
