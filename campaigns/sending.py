@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from campaigns import engine, shutdown, transitions
-from campaigns.claiming import claim_for_message
+from campaigns.claiming import claim_for_message, in_hand
 from campaigns.entry import Entry, Waiting
 from campaigns.ledger import extend_held_lease, settle_held_batch
 from campaigns.models import DeliveryBatch, PushCampaign
@@ -82,7 +82,9 @@ def _claim(batch_id: int, *, clock: Callable[[], datetime]) -> Entry | None:
 
 def _send_and_settle(entry: Entry, *, clock: Callable[[], datetime]) -> None:
     try:
-        report = _send(entry, clock=clock)
+        _remember(entry.batch)
+        with in_hand(entry, lease_s=settings.LEASE_S):
+            report = _send(entry, clock=clock)
     except CredentialsError as refusal:
         _settle_patiently(entry, clock=clock)
         _halt(entry, str(refusal))
@@ -95,7 +97,6 @@ def _send_and_settle(entry: Entry, *, clock: Callable[[], datetime]) -> None:
 
 
 def _send(entry: Entry, *, clock: Callable[[], datetime]) -> Report:
-    _remember(entry.batch)
     campaign = entry.campaign
     line = engine.line_of(entry.project)
     now = clock()

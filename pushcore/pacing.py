@@ -25,12 +25,14 @@ Where Redis cannot be asked nothing is granted: sending waits.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import redis
+from redis.client import Pipeline
 
 from pushcore.messages import Priority
 
@@ -153,10 +155,28 @@ class Pacer:
         self._lost = False
         return Grant(int(granted), float(wait), Limit(_decoded(limit)))
 
+    def announce(self, batch: str, *, messages: int, for_s: float) -> None:
+        """Let whoever looks how far the pace is ahead know of a batch that will want permits.
+
+        It counts until it is withdrawn, `for_s` seconds at most. Does nothing where Redis does not
+        answer.
+        """
+        key = f"{self._key}:announced"
+        with self._client.pipeline(transaction=False) as pipe:
+            pipe.hset(key, batch, f"{messages} {self._local_now() + for_s!r}")
+            pipe.pexpire(key, int(for_s * 1_000))
+            self._tell(pipe)
+
+    def withdraw(self, batch: str) -> None:
+        """Take an announced batch back: it wants no more permits."""
+        with self._client.pipeline(transaction=False) as pipe:
+            pipe.hdel(f"{self._key}:announced", batch)
+            self._tell(pipe)
+
     def ahead_s(
         self, *, priority: Priority, campaign_key: str = "", campaign_rate: float | None = None
     ) -> float:
-        """Return by how many seconds what was granted runs ahead of now; takes nothing.
+        """Return by how many seconds what was granted or announced runs ahead; takes nothing.
 
         Near 0 while the pace is not used up, about a burst or more where others wait for permits
         already, and the rest of the block where the project is blocked. 0 where Redis does not
@@ -166,15 +186,18 @@ class Pacer:
         with self._client.pipeline(transaction=False) as pipe:
             pipe.hmget(self._key, ["blocked_until", *buckets])
             pipe.hget(f"pushcore:pace:campaign:{campaign_key}", "tat")
+            pipe.hvals(f"{self._key}:announced")
             pipe.time()
             try:
-                stored, own, (seconds, micros) = pipe.execute()
+                stored, own, announced, (seconds, micros) = pipe.execute()
             except redis.RedisError as exc:
                 self._note_lost(exc)
                 return 0.0
         now = self._clock() if self._clock else seconds + micros / 1e6
         used_until = [*stored, own if campaign_rate else None]
-        return max([0.0, *(float(until) - now for until in used_until if until is not None)])
+        granted = max([0.0, *(float(until) - now for until in used_until if until is not None)])
+        rate = self.rate_per_second(priority)
+        return granted + (_messages(announced, now=self._local_now()) / rate if rate else 0.0)
 
     def penalise(self, retry_after_s: float | None) -> None:
         """Block the project for everybody, after a 429 of its quota, and lower its pace.
@@ -219,6 +242,16 @@ class Pacer:
         share = min((1.0, *self._shares)[: _RANKS[priority] + 1])
         return factor * share / interval if interval else None
 
+    def _local_now(self) -> float:
+        """Return the time for announcements: hints, for which this machine's clock will do."""
+        return self._clock() if self._clock else time.time()
+
+    def _tell(self, pipe: Pipeline) -> None:
+        try:
+            pipe.execute()
+        except redis.RedisError as exc:
+            self._note_lost(exc)
+
     def _now(self) -> str:
         return repr(self._clock()) if self._clock else ""
 
@@ -244,6 +277,12 @@ def _spacing(quota_per_minute: int) -> tuple[float, float]:
         return window_s / quota_per_minute, 0.0
     interval = window_s / (quota_per_minute - 2)
     return interval, 2 * interval
+
+
+def _messages(announced: Sequence[bytes | str], *, now: float) -> int:
+    """Return how many messages those batches have that are still announced."""
+    told = (_decoded(value).split() for value in announced)
+    return sum(int(messages) for messages, until in told if float(until) > now)
 
 
 def _decoded(value: bytes | str) -> str:

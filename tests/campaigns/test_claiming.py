@@ -108,6 +108,28 @@ def test_lanes_that_are_equally_busy_take_their_own_turns() -> None:
     assert claimed_for(first) == first.pk
 
 
+def test_where_others_have_its_lane_in_hand_a_message_serves_another_lane() -> None:
+    """Else all would share the pace of one project, while another's went unused."""
+    slow = {"quota_per_minute": 600}  # a message takes 0.1 s of it
+    first, second, third, fourth = published(make_project(**slow), make_project(**slow))
+    entry = claiming.claim_for_message(batch_id=first.pk, now=NOW, lease_s=LEASE_S)
+    assert entry is not None
+    assert entry.batch.pk == first.pk
+    with claiming.in_hand(entry, lease_s=LEASE_S):
+        assert claimed_for(second) == third.pk
+    assert claimed_for(third) == fourth.pk
+
+
+def test_what_is_no_longer_in_hand_counts_no_more() -> None:
+    slow = {"quota_per_minute": 600}
+    first, second, *_ = published(make_project(**slow), make_project(**slow))
+    entry = claiming.claim_for_message(batch_id=first.pk, now=NOW, lease_s=LEASE_S)
+    assert entry is not None
+    with pytest.raises(ZeroDivisionError), claiming.in_hand(entry, lease_s=LEASE_S):
+        raise ZeroDivisionError
+    assert claimed_for(second) == second.pk
+
+
 def test_a_campaign_that_trickles_leaves_the_processes_to_others() -> None:
     """Its own pace is used up, the project has none."""
     project = make_project(quota_per_minute=0)

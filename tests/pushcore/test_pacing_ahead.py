@@ -64,8 +64,43 @@ def test_a_campaigns_own_pace_is_ahead_while_it_has_one(pacer: Pacer, clock: Clo
     assert pacer.ahead_s(priority=Priority.LOW, campaign_key="8", campaign_rate=0.5) == 0.0
 
 
+def test_a_pace_is_ahead_by_what_is_announced_until_it_is_withdrawn(pacer: Pacer) -> None:
+    pacer.announce("7", messages=500, for_s=15)
+    pacer.announce("8", messages=100, for_s=15)
+    each_s = 61 / 600_000
+    assert pacer.ahead_s(priority=Priority.HIGH) == pytest.approx(600 * each_s, abs=1e-6)
+    assert pacer.ahead_s(priority=Priority.NORMAL) == pytest.approx(600 * each_s / 0.9, abs=1e-6)
+    pacer.withdraw("7")
+    assert pacer.ahead_s(priority=Priority.HIGH) == pytest.approx(100 * each_s, abs=1e-6)
+
+
+def test_what_is_announced_is_added_to_what_was_granted(pacer: Pacer, clock: Clock) -> None:
+    pacer.take(1, priority=Priority.HIGH)
+    clock.now += 10
+    pacer.take(1_000, priority=Priority.HIGH)
+    pacer.announce("7", messages=500, for_s=15)
+    assert pacer.ahead_s(priority=Priority.HIGH) == pytest.approx(1_500 * 61 / 600_000, abs=1e-6)
+
+
+def test_what_nobody_withdraws_is_forgotten_in_time(pacer: Pacer, clock: Clock) -> None:
+    """Whoever announced it was killed, and another has announced since."""
+    pacer.announce("7", messages=500, for_s=15)
+    clock.now += 10
+    pacer.announce("8", messages=100, for_s=15)
+    clock.now += 6
+    assert pacer.ahead_s(priority=Priority.HIGH) == pytest.approx(100 * 61 / 600_000, abs=1e-6)
+
+
+def test_announcing_takes_nothing(pacer: Pacer, clock: Clock) -> None:
+    pacer.take(1, priority=Priority.HIGH)
+    clock.now += 10
+    pacer.announce("7", messages=500, for_s=15)
+    assert pacer.take(2_000, priority=Priority.HIGH).granted == 2_000
+
+
 def test_without_a_quota_nothing_is_ahead_of_an_older_one(pacer: Pacer) -> None:
     pacer.take(100, priority=Priority.HIGH)
+    pacer.announce("7", messages=500, for_s=15)
     pacer.quota_per_minute = 0
     assert pacer.ahead_s(priority=Priority.HIGH) == 0.0
 
@@ -73,4 +108,6 @@ def test_without_a_quota_nothing_is_ahead_of_an_older_one(pacer: Pacer) -> None:
 def test_where_redis_is_away_nothing_is_known_to_be_ahead() -> None:
     nobody = redis.Redis(port=1, socket_connect_timeout=1)
     pacer = Pacer(nobody, project_key="shop", quota_per_minute=600_000)
+    pacer.announce("7", messages=500, for_s=15)
+    pacer.withdraw("7")
     assert pacer.ahead_s(priority=Priority.HIGH) == 0.0
