@@ -19,7 +19,7 @@ Line = tuple[str, str, str, str, str]
 """A row in COPY's text format: its facts (joined already), user id, address, tags, last seen."""
 NOTHING: Final = r"\N"
 """NULL in COPY's text format."""
-_ESCAPES: Final = str.maketrans(
+ESCAPES: Final = str.maketrans(
     {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\b": r"\b", "\f": r"\f", "\v": r"\v"}
 )
 
@@ -30,7 +30,7 @@ def copy_value(value: object) -> str:
         return NOTHING
     text = str(value)
     is_plain = text.isprintable() and "\\" not in text
-    return text if is_plain else text.translate(_ESCAPES)
+    return text if is_plain else text.translate(ESCAPES)
 
 
 def copy_text(lines: Iterable[Sequence[str]]) -> str:

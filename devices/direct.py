@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from functools import lru_cache
 from queue import Queue
 from types import TracebackType
 from typing import Final
@@ -27,11 +26,11 @@ import psycopg2
 from django.db import connection, transaction
 from psycopg2.errors import DeadlockDetected, LockNotAvailable
 
-from devices.columns import NOTHING, Line, copy_text
-from devices.staging import COLUMNS, DURABLE_LATER, Feed
-from pushcore.messages import AddressKind
+from devices.binary import COLUMNS, HEADER, TRAILER, Rows
+from devices.columns import Line
+from devices.staging import DURABLE_LATER, Feed
 
-_COPY: Final = f"COPY devices_devicetoken ({COLUMNS}, created_at, updated_at) FROM STDIN"
+_COPY: Final = f"COPY devices_devicetoken ({COLUMNS}) FROM STDIN (FORMAT binary)"
 # Long before a deadlock would be looked for: it is always the import that gives way. Whatever is
 # wrong is told by COPY itself, and not by the commit, which need not wait for the disk.
 _BEGIN: Final = f"""
@@ -53,9 +52,6 @@ _LANE_ROWS: Final = 20_000
 """Rows per transaction: a fraction of a second's, during which others may wait for an address."""
 _WAITING: Final = 16
 """Parts of a lane that may wait for it: memory stays flat."""
-_KIND: Final = 2
-"""Where a row's facts name the kind of its address."""
-
 Part = list[Line]
 
 
@@ -66,7 +62,7 @@ class Direct:
     """
 
     def __init__(self, *, now: datetime, projects: Collection[int]) -> None:
-        self._lanes = [_Lane(now=now.isoformat(), projects=projects) for _ in range(_LANES)]
+        self._lanes = [_Lane(now=now, projects=projects) for _ in range(_LANES)]
         self._pool = ThreadPoolExecutor(_LANES)
         self._runs: list[Future[None]] = []
 
@@ -116,12 +112,12 @@ class _Aborted(Exception):
 class _Lane:
     """One connection, in a thread of its own."""
 
-    def __init__(self, *, now: str, projects: Collection[int]) -> None:
+    def __init__(self, *, now: datetime, projects: Collection[int]) -> None:
         self.is_open = True
         self.created = 0
         self.left: list[Part] = []
         """What was not copied, in the order of the file."""
-        self._now = now
+        self._rows = Rows(now=now)
         self._projects = list(projects)
         self._queue: Queue[Part | None] = Queue(_WAITING)
         self._has_ended = False
@@ -160,23 +156,26 @@ class _Lane:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(_BEGIN)
                 cursor.execute(_HOLD_PROJECTS, {"projects": self._projects})
-                rows = Feed(self._texts(held)).copy_into(cursor, _COPY)
+                rows = Feed(self._taken(held)).copy_into(cursor, _COPY)
         except _IN_THE_WAY:
             self.is_open = False
             self.left += held
         else:
             self.created += rows
 
-    def _texts(self, held: list[Part]) -> Iterator[str]:
+    def _taken(self, held: list[Part]) -> Iterator[bytes]:
+        """Yield what one COPY reads."""
+        yield HEADER
         rows = 0
         for part in self._parts():
             held.append(part)
-            yield self._text(part)
+            yield self._rows.bytes_of(part)
             rows += len(part)
             if rows >= _LANE_ROWS:
-                return
-        if not self._commits:
+                break
+        if self._has_met_end and not self._commits:
             raise _Aborted
+        yield TRAILER
 
     def _parts(self) -> Iterator[Part]:
         """Yield what was put and comes yet, up to the end."""
@@ -186,29 +185,3 @@ class _Lane:
                 self._has_met_end = True
             else:
                 yield part
-
-    def _text(self, part: Part) -> str:
-        """Return rows with what they do not say, and with when they were made and changed."""
-        now = self._now
-        made_and_changed = f"{now}\t{now}"
-        return copy_text(
-            [
-                (
-                    _whole_facts(facts),
-                    user_id,
-                    address,
-                    "{}" if tags == NOTHING else tags,
-                    now if seen == NOTHING else seen,
-                    made_and_changed,
-                )
-                for facts, user_id, address, tags, seen in part
-            ]
-        )
-
-
-@lru_cache(maxsize=10_000)
-def _whole_facts(facts: str) -> str:
-    """Return facts with what they do not say: COPY knows no `COALESCE`."""
-    said = ["" if value == NOTHING else value for value in facts.split("\t")]
-    said[_KIND] = said[_KIND] or AddressKind.TOKEN.value
-    return "\t".join(said)

@@ -161,9 +161,9 @@ class Staging:
 
 
 class Feed:
-    """Chunks of text as the file that psycopg2 reads for COPY."""
+    """Chunks of text or of bytes as the file that psycopg2 reads for COPY."""
 
-    def __init__(self, chunks: Iterator[str]) -> None:
+    def __init__(self, chunks: Iterator[str | bytes]) -> None:
         self._chunks = chunks
         self._error: BaseException | None = None
 
@@ -181,10 +181,13 @@ class Feed:
             raise self._error
         return int(cursor.rowcount)
 
-    def read(self, _size: int) -> str:
-        """Return the next chunk, which may be longer than asked for; "" at the end."""
+    def read(self, _size: int) -> str | bytes:
+        """Return the next chunk, which may be longer than asked for; an empty one at the end."""
         try:
-            return next(filter(None, self._chunks), "")
+            for chunk in self._chunks:
+                if chunk:
+                    return chunk
         except BaseException as error:
             self._error = error
             raise
+        return ""

@@ -139,7 +139,8 @@ def rests(project: FcmProject, *others: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(direct._HOLD_PROJECTS, {"projects": [project.pk, *others]})
         cursor.execute("SELECT current_setting('session_replication_role')")
-        return cursor.fetchone() == ("replica",)
+        [role] = cursor.fetchone()
+        return bool(role == "replica")
 
 
 @pytest.fixture
