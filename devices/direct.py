@@ -6,11 +6,6 @@ back what its transaction held. That, and all that follows, is left to the stagi
 
 The rows of one address go through the same lane, in the order of the file: what is left is later
 in the file than whatever was copied for its address, as the staging table needs it.
-
-That each row's project exists is seen to once a transaction, by a lock that keeps the projects from
-being deleted. The foreign key's own trigger takes the same lock for each row, which is a fifth of
-an import's cost. It goes on checking where the role may not let it rest, where a project has gone,
-and where anybody has put triggers of their own on the devices, which would rest with it.
 """
 
 from __future__ import annotations
@@ -28,6 +23,7 @@ from psycopg2.errors import DeadlockDetected, LockNotAvailable
 
 from devices.binary import COLUMNS, HEADER, TRAILER, Rows
 from devices.columns import Line
+from devices.holding import hold_projects
 from devices.staging import DURABLE_LATER, Feed
 
 _COPY: Final = f"COPY devices_devicetoken ({COLUMNS}) FROM STDIN (FORMAT binary)"
@@ -35,15 +31,6 @@ _COPY: Final = f"COPY devices_devicetoken ({COLUMNS}) FROM STDIN (FORMAT binary)
 # wrong is told by COPY itself, and not by the commit, which need not wait for the disk.
 _BEGIN: Final = f"""
 SET LOCAL lock_timeout = '200ms'; SET CONSTRAINTS ALL IMMEDIATE; {DURABLE_LATER}
-"""
-_HOLD_PROJECTS: Final = """
-SELECT set_config('session_replication_role', 'replica', true)
- WHERE has_parameter_privilege('session_replication_role', 'SET')
-   AND NOT EXISTS (SELECT FROM pg_trigger
-                    WHERE tgrelid = 'devices_devicetoken'::regclass AND NOT tgisinternal)
-   AND cardinality(%(projects)s::bigint[]) = (
-     SELECT count(*) FROM (SELECT FROM devices_fcmproject
-                            WHERE id = ANY (%(projects)s::bigint[]) FOR KEY SHARE) AS held)
 """
 _IN_THE_WAY: Final = (psycopg2.IntegrityError, LockNotAvailable, DeadlockDetected)
 _LANES: Final = 2
@@ -118,7 +105,7 @@ class _Lane:
         self.left: list[Part] = []
         """What was not copied, in the order of the file."""
         self._rows = Rows(now=now)
-        self._projects = list(projects)
+        self._projects = projects
         self._queue: Queue[Part | None] = Queue(_WAITING)
         self._has_ended = False
         """Whether the end was put; nothing is taken after it."""
@@ -155,7 +142,7 @@ class _Lane:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(_BEGIN)
-                cursor.execute(_HOLD_PROJECTS, {"projects": self._projects})
+                hold_projects(cursor, self._projects)
                 rows = Feed(self._taken(held)).copy_into(cursor, _COPY)
         except _IN_THE_WAY:
             self.is_open = False

@@ -112,7 +112,11 @@ def import_devices(
             rest = _what_is_left(rest, now=now, projects=rules.project_keys, note=note)
         staging.fill(map(copy_text, rest))
         straight_in = progress.merged
-        staging.merge(now=now, on_progress=lambda merged: note(straight_in + merged))
+        staging.merge(
+            now=now,
+            projects=rules.project_keys,
+            on_progress=lambda merged: note(straight_in + merged),
+        )
     return progress
 
 

@@ -10,7 +10,7 @@ and so would each range after it. That an address comes once is seen to before.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime
 from itertools import pairwise
@@ -21,6 +21,7 @@ from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from devices.holding import hold_projects
 from devices.merging import Merged, merge
 
 COLUMNS: Final = (
@@ -102,15 +103,23 @@ class Staging:
             cursor.execute(_DROP_REPEATED.format(name=self._name))
             self._repeated = int(cursor.rowcount)
 
-    def merge(self, *, now: datetime, on_progress: Callable[[Merged], None]) -> Merged:
+    def merge(
+        self,
+        *,
+        now: datetime,
+        projects: Collection[int],
+        on_progress: Callable[[Merged], None],
+    ) -> Merged:
         """Merge everything into the devices; `on_progress` hears the sum after each range.
+
+        `projects` are the keys of those that rows can belong to.
 
         Each range is a transaction of its own: what is merged stays, whatever befalls the rest.
         """
         done = Merged(repeated=self._repeated)
         with ThreadPoolExecutor(_MERGERS) as pool:
             merges = [
-                pool.submit(self._merge_range, first, after, now=now)
+                pool.submit(self._merge_range, first, after, now=now, projects=projects)
                 for first, after in self._ranges()
             ]
             try:
@@ -122,13 +131,16 @@ class Staging:
                 raise
         return done
 
-    def _merge_range(self, first: str, after: str, *, now: datetime) -> Merged:
+    def _merge_range(
+        self, first: str, after: str, *, now: datetime, projects: Collection[int]
+    ) -> Merged:
         """Merge one range; runs in a thread, on a connection of its own."""
         source = _RANGE.format(name=self._name)
         bounds = {"first": first, "after": after}
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(DURABLE_LATER)
+                hold_projects(cursor, projects)
                 return merge(cursor, source=source, parameters=bounds, now=now, is_large=True)
         finally:
             connection.close()

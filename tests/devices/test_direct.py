@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from devices import direct, lines, staging
 from devices.importing import Progress, import_devices
@@ -36,11 +36,11 @@ def rows(numbers: range, version: str = "1") -> str:
     return "".join(f"user{number},a{number},web,{version}\n" for number in numbers)
 
 
-def load(text: str, source: type[io.BytesIO] = io.BytesIO) -> Progress:
+def load(text: str, source: type[io.BytesIO] = io.BytesIO, project: str | None = None) -> Progress:
     return import_devices(
         source=source((HEADER + text).encode()),
         file_format=FileFormat.CSV,
-        project=None,
+        project=project,
         rejects=None,
         now=NOW,
     )
@@ -134,78 +134,19 @@ def test_a_file_that_breaks_off_leaves_whole_transactions_and_no_thread() -> Non
     assert load(rows(range(2_000))).merged == Merged(created=2_000 - left, unchanged=left)
 
 
-def rests(project: FcmProject, *others: int) -> bool:
-    """Tell whether the foreign key's trigger would rest in this transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(direct._HOLD_PROJECTS, {"projects": [project.pk, *others]})
-        cursor.execute("SELECT current_setting('session_replication_role')")
-        [role] = cursor.fetchone()
-        return bool(role == "replica")
+@pytest.mark.parametrize("others", [0, 1])  # copied, and merged
+def test_no_device_comes_to_a_project_deleted_meanwhile(project: FcmProject, others: int) -> None:
+    make_devices(make_project(project_id="other-app"), others)
 
-
-@pytest.fixture
-def rolled_back() -> Iterator[None]:
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
-
-
-def test_the_key_to_the_project_is_all_that_rests() -> None:
-    keys = [field.name for field in DeviceToken._meta.concrete_fields if field.is_relation]
-    assert keys == ["project"]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT conname FROM pg_constraint WHERE conrelid = 'devices_devicetoken'::regclass"
-            " AND condeferrable"
-        )
-        assert len(cursor.fetchall()) == 1  # others that can be deferred are triggers too
-
-
-def test_while_it_rests_the_project_can_not_be_deleted(project: FcmProject) -> None:
-    def delete() -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = '50ms'")
-            cursor.execute("DELETE FROM devices_fcmproject")
-
-    with ThreadPoolExecutor(1) as pool, transaction.atomic():
-        assert rests(project)
-        with pytest.raises(OperationalError, match="lock timeout"):
-            pool.submit(in_own_connection, delete).result()
-
-
-@pytest.mark.usefixtures("rolled_back")
-def test_it_goes_on_checking_where_a_project_has_gone(project: FcmProject) -> None:
-    assert not rests(project, project.pk + 1)
-
-
-@pytest.mark.usefixtures("rolled_back")
-def test_it_goes_on_checking_where_the_role_may_not_let_it_rest(project: FcmProject) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("GRANT UPDATE ON devices_fcmproject TO pg_read_all_data")
-        cursor.execute("SET LOCAL ROLE pg_read_all_data")
-    assert not rests(project)
-
-
-@pytest.mark.usefixtures("rolled_back")
-def test_triggers_of_others_do_not_rest(project: FcmProject) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TRIGGER mine BEFORE UPDATE ON devices_devicetoken"
-            " FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"
-        )
-    assert not rests(project)
-
-
-def test_no_device_is_copied_into_a_project_deleted_meanwhile(project: FcmProject) -> None:
     class Deleting(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
             FcmProject.objects.filter(pk=project.pk).delete()
             return super().read(size)
 
     with pytest.raises(IntegrityError):
-        load(rows(range(500)), Deleting)
+        load(rows(range(500)), Deleting, project="shop-app")
 
-    assert not DeviceToken.objects.exists()
+    assert DeviceToken.objects.count() == others
 
 
 def test_what_is_imported_outlives_a_crash() -> None:
