@@ -1,4 +1,4 @@
-"""The key under which the demo encrypts what it keeps."""
+"""What the demo keeps beside its database, and as long."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 
+def kept_in(folder: Path) -> dict[str, str]:
+    """Return the settings of what lies in the folder: the key, and the files of imports.
+
+    These are named by the rows of one database: another one's would write over them.
+    """
+    return {"FERNET_KEYS": kept_key(folder), "IMPORT_FOLDER": str(folder / "imports")}
+
+
 def kept_key(folder: Path) -> str:
-    """Return the folder's Fernet key, the same for every run, as the database outlives them.
+    """Return the folder's Fernet key, the same for every run, as what it encrypts outlives them.
 
     Its file is for its owner only, from the first moment.
     """

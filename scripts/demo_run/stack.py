@@ -18,7 +18,7 @@ from loadtests.fcm_emulator.process import Emulator, EmulatorStartError, launch
 from scripts.demo_run.api import Api
 from scripts.demo_run.children import Child, Children
 from scripts.demo_run.errors import DemoError
-from scripts.demo_run.keeping import kept_key
+from scripts.demo_run.keeping import kept_in
 from scripts.demo_run.leaving import hear_no_more
 from scripts.demo_run.options import Options
 from scripts.demo_run.projects import project_names
@@ -67,7 +67,7 @@ def running_stack(options: Options, *, folder: Path, screen: Screen) -> Iterator
         screen.step("Starting the FCM emulator")
         emulator = stack.enter_context(_emulator(options, folder))
         os.environ |= _environment(servers.database_url, servers.redis_url, emulator)
-        os.environ["FERNET_KEYS"] = kept_key(folder)
+        os.environ |= kept_in(folder)
         login = _prepare(options, folder=folder, screen=screen)
         screen.step("Starting web server, workers and beat")
         children = stack.enter_context(Children(logs=folder / "logs", environment=os.environ))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from scripts.demo_run.keeping import kept_key
+from scripts.demo_run.keeping import kept_in, kept_key
 
 
 def test_a_folder_keeps_its_key_for_its_owner_only(tmp_path: Path) -> None:
@@ -22,8 +22,13 @@ def test_a_key_that_was_broken_off_is_made_anew(tmp_path: Path) -> None:
     assert len(kept_key(tmp_path)) == 44
 
 
-def test_two_folders_have_two_keys(tmp_path: Path) -> None:
+def test_two_folders_have_neither_key_nor_imports_in_common(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in "ab"]
     for folder in folders:
         folder.mkdir()
-    assert kept_key(folders[0]) != kept_key(folders[1])
+    here, there = map(kept_in, folders)
+    assert here["FERNET_KEYS"] != there["FERNET_KEYS"]
+    assert (here["IMPORT_FOLDER"], there["IMPORT_FOLDER"]) == (
+        str(folders[0] / "imports"),
+        str(folders[1] / "imports"),
+    )
