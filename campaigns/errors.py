@@ -29,6 +29,16 @@ class IllegalMove(CampaignError):
         super().__init__(f"Cannot {move} a campaign that is {status}; allowed now: {options}.")
 
 
+class NothingToRetry(IllegalMove):
+    """Nothing of a completed campaign failed that could be sent again."""
+
+    def __init__(self) -> None:
+        super().__init__(move="retry-failed", status="completed", allowed=[])
+
+    def __str__(self) -> str:
+        return "There is nothing to retry: no device failed, dead addresses aside."
+
+
 class FieldsRefused(CampaignError):
     """What stands in the campaign's fields can't be sent; `problems` are named by them."""
 

@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 from campaigns import local_time, transitions
 from campaigns.audiences import fix_audience
 from campaigns.drafts import refuse_unfit
-from campaigns.errors import CampaignError, FieldsRefused, ScheduledInPast
+from campaigns.errors import CampaignError, FieldsRefused, NothingToRetry, ScheduledInPast
 from campaigns.ledger import reopen_failed
 from campaigns.models import PushCampaign
 from campaigns.planner import open_lanes
@@ -174,12 +174,15 @@ def retry_failed(*, campaign_id: int) -> int:
 
     Raises:
         IllegalMove: it is not completed.
+        NothingToRetry: none has failed, or for dead addresses only; nothing has changed.
     """
     with transaction.atomic():
         transitions.move_campaign(
             campaign_id=campaign_id, move=Move.RETRY_FAILED, completed_at=None
         )
         reopened = reopen_failed(campaign_id=campaign_id)
+        if not reopened:
+            raise NothingToRetry
         campaign = PushCampaign.objects.get(pk=campaign_id)
         transaction.on_commit(lambda: publish_plan(campaign))
     return reopened

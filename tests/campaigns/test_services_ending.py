@@ -5,7 +5,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from campaigns import rescue, services, transitions
 from campaigns.entry import Waiting
-from campaigns.errors import IllegalMove
+from campaigns.errors import IllegalMove, NothingToRetry
 from campaigns.ledger import claim_pending_batch, settle_held_batch
 from campaigns.models import DeliveryBatch, PushCampaign
 from pushcore.outcomes import Outcome
@@ -96,11 +96,14 @@ class TestCancelling:
 
 def completed_with_failures() -> tuple[PushCampaign, DeliveryBatch]:
     """Complete a campaign in which one device each was reached, refused, dead and unknown."""
-    make_devices(make_project(), 4)
+    return completed_with(Outcome.SUCCESS, Outcome.FAILED, Outcome.INVALID_TOKEN, Outcome.UNKNOWN)
+
+
+def completed_with(*outcomes: Outcome) -> tuple[PushCampaign, DeliveryBatch]:
+    make_devices(make_project(), len(outcomes))
     campaign = make_campaign()
     [batch] = start_and_plan(campaign)
     entry = claim(batch)
-    outcomes = [Outcome.SUCCESS, Outcome.FAILED, Outcome.INVALID_TOKEN, Outcome.UNKNOWN]
     for place, outcome in enumerate(outcomes):
         entry.settle_device(place, outcome, code="" if place == 0 else "WHY")
     assert settle_held_batch(entry, now=NOW)
@@ -147,6 +150,12 @@ class TestRetryingWhatFailed:
         with pytest.raises(IllegalMove) as refusal:
             services.retry_failed(campaign_id=campaign.pk)
         assert refusal.value.allowed == ["cancel", "pause"]
+
+    def test_is_refused_where_nothing_failed_but_for_dead_addresses(self) -> None:
+        campaign, _ = completed_with(Outcome.SUCCESS, Outcome.INVALID_TOKEN, Outcome.UNKNOWN)
+        with pytest.raises(NothingToRetry, match="nothing to retry"):
+            services.retry_failed(campaign_id=campaign.pk)
+        assert status_of(campaign) == "completed"
 
     @pytest.mark.django_db(transaction=True)
     def test_twice_at_once_takes_each_device_back_once(self, broker: Broker) -> None:

@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 from pytest_django import Settings
 
 from campaigns import dispatch, engine, planner, preflight, rescue, services, transitions
+from campaigns.errors import NothingToRetry
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.states import MOVES, STOPPED, BatchState, CampaignStatus, Move
 from pushcore.outcomes import Outcome
@@ -129,6 +130,10 @@ class CampaignLife(RuleBasedStateMachine):
         if not self._may(Move.RETRY_FAILED):
             return
         failed = [one for one, outcome in self.settled.items() if outcome == Outcome.FAILED]
+        if not failed:
+            with pytest.raises(NothingToRetry):
+                services.retry_failed(campaign_id=self.campaign.pk)
+            return
         with on_commit():
             assert services.retry_failed(campaign_id=self.campaign.pk) == len(failed)
         for device_id in failed:

@@ -180,6 +180,21 @@ def test_retrying_takes_back_what_failed(staff: APIClient) -> None:
     assert campaign.remaining_count == 3
 
 
+def test_retrying_where_nothing_failed_is_a_conflict(staff: APIClient) -> None:
+    make_devices(make_project(), 3)
+    campaign = make_campaign()
+    [batch] = start_and_plan(campaign)
+    settle_all(batch, Outcome.SUCCESS)
+    PushCampaign.objects.update(status="completed")
+    status, answer = act(staff, campaign, "retry-failed")
+    assert (status, answer["campaign_status"], answer["allowed_moves"]) == (409, "completed", [])
+    assert error_in(answer) == (
+        "illegal_move",
+        "There is nothing to retry: no device failed, dead addresses aside.",
+    )
+    assert campaign.status == "completed"
+
+
 def test_sending_what_the_provider_would_refuse_names_the_field(staff: APIClient) -> None:
     campaign = make_campaign(data_payload={"from": "us"})
     status, answer = act(staff, campaign, "send")
