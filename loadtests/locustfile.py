@@ -61,7 +61,7 @@ class ApiUser(FastHttpUser):
         When news break, nobody waits.
         """
         if SHAPE != "breaking":
-            self.wait()
+            self.wait()  # type: ignore[no-untyped-call]
 
     def call(self, method: str, path: str, *, name: str, ok: tuple[int, ...], **kwargs: Any) -> Any:
         """Make a call; any other status counts as a failure. Return the JSON of a good answer."""
