@@ -17,17 +17,17 @@ MICROS = BATCH * 1e-6
 class Costs:
     """Processor seconds, and seconds of waiting, of one batch of 500."""
 
-    send_cpu: float = 27.0 * MICROS
+    send_cpu: float = 24.9 * MICROS
     """The sending process: rendering, sending, reading answers, its side of the statements."""
-    message_cpu: float = 4.1 * MICROS
+    message_cpu: float = 3.8 * MICROS
     """Celery's main process on the worker's machine, for the batch's message."""
-    database_cpu: float = 12.4 * MICROS
+    database_cpu: float = 11.6 * MICROS
     """PostgreSQL: its share of the plan, claim, addresses, settlement."""
-    broker_cpu: float = 1.6 * MICROS
+    broker_cpu: float = 1.4 * MICROS
     """Redis: the message, its result and the chord's counter. One process: one core, always."""
-    emulator_cpu: float = 13.2 * MICROS
+    emulator_cpu: float = 12.8 * MICROS
     """The emulated provider; only where it shares the machine. The real one is elsewhere."""
-    aside_cpu: float = 1.8 * MICROS
+    aside_cpu: float = 2.4 * MICROS
     """Web server, beat, whoever watches, and the kernel on nobody's account; only where all share
     one machine."""
     plan_cpu: float = 1.1 * MICROS
