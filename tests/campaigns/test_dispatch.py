@@ -8,6 +8,7 @@ from campaigns import dispatch, transitions
 from campaigns.models import DeliveryBatch, Lane, PushCampaign
 from campaigns.states import Move
 from pushcore.outcomes import Outcome
+from settings.celery import app
 from tests.campaigns.conftest import Broker, Published, send_of
 from tests.cast import (
     LEASE_S,
@@ -84,6 +85,13 @@ def test_a_wave_of_a_slow_lane_is_small(
     settings.BATCH_SIZE, settings.WAVE_BATCHES = 500, 2_000
     lane = Lane(project=make_project(quota_per_minute=quota_per_minute))
     assert dispatch.wave_batches(lane, rate_limit_per_second=rate) == batches
+
+
+def test_nothing_is_kept_of_messages_once_they_are_published(broker: Broker) -> None:
+    """A process publishes for as long as it lives."""
+    _, lane, _ = planned(5)
+    assert next_wave(lane) == 3
+    assert not app.backend._pending_results.concrete  # type: ignore[attr-defined]
 
 
 def test_waves_double_until_the_pace_allows_no_more(settings: Settings, broker: Broker) -> None:
