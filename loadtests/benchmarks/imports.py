@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from loadtests.benchmarks.databases import own_database
+from loadtests.benchmarks.databases import checkpoint, own_database
 from scripts.demo_run.leaving import leave_in_order_when_told
 from scripts.embedded import running_servers
 
@@ -111,13 +111,10 @@ def measure(*, rows: int, folder: Path) -> Measured:
 
 def _import(path: Path) -> float:
     """Import the file; return the rows a second."""
-    from django.db import connection
-
     from devices.importing import import_devices
     from devices.reading import FileFormat
 
-    with connection.cursor() as cursor:
-        cursor.execute("CHECKPOINT")  # each measurement pays for its own writing only
+    checkpoint()
     began_at = time.monotonic()
     with path.open("rb") as source:
         done = import_devices(
